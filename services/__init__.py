@@ -1,0 +1,1 @@
+"""Garonne's services: ingest, aggregator, what they share, and the command line."""

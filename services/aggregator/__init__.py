@@ -1,0 +1,1 @@
+"""Kafka to InfluxDB: readings to points, windows, and the KPIs over them."""

@@ -1,0 +1,1 @@
+"""The only place where client libraries of the aggregator are imported."""

@@ -1,0 +1,1 @@
+"""MQTT to Kafka: take, normalise, produce, acknowledge."""

@@ -1,0 +1,1 @@
+"""Codecs of wire formats that several profiles share."""

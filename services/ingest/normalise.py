@@ -1,0 +1,130 @@
+"""A message to events: route by topic, read by profile, name by pseudonym. Pure; no message is lost.
+
+Every message has exactly one of three ends: events, `Ignored` with the rule's name, or `Rejected` with
+the reason and the bytes.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from schemas.envelope import Event
+from schemas.rejection import Reason, Rejected, Stage
+from services.ingest.profiles import Context, Ignored, Message, Profile, Unparseable
+from services.ingest.pseudonyms import Keys
+from services.ingest.topics import TopicTree
+
+__all__ = ["Normaliser", "Outcome"]
+
+MAX_PAYLOAD_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a message: events (a rejection is an event too) or the rule that ignored it."""
+
+    profile: str | None
+    events: tuple[Event, ...] = ()
+    ignored: Ignored | None = None
+
+    @property
+    def rejected(self) -> Rejected | None:
+        """The refusal, if the message was refused."""
+        if len(self.events) == 1 and isinstance(self.events[0].record, Rejected):
+            return self.events[0].record
+        return None
+
+
+class Normaliser:
+    """Holds what is set up once: topic routes, keys and the context of each profile."""
+
+    def __init__(
+        self,
+        profiles: Mapping[str, Profile],
+        contexts: Mapping[str, Context],
+        keys: Keys,
+        topics: Mapping[str, tuple[str, ...]] | None = None,
+    ) -> None:
+        """Set up the routes.
+
+        Args:
+            profiles: by name.
+            contexts: one per profile.
+            keys: for event ids and for sealing rejected messages.
+            topics: topic filters per profile, where a site does not use the family's defaults.
+        """
+        self._contexts = contexts
+        self._keys = keys
+        self._routes: TopicTree[Profile] = TopicTree()
+        for name, profile in profiles.items():
+            for topic_filter in (topics or {}).get(name, profile.topics):
+                self._routes.add(topic_filter, profile)
+
+    def __call__(self, message: Message) -> Outcome:
+        """Normalise one message. Raises nothing, whatever the bytes."""
+        if len(message.payload) > MAX_PAYLOAD_BYTES:
+            return self._rejected(message, None, "route", "too_large", f"more than {MAX_PAYLOAD_BYTES} bytes")
+        candidates = self._routes.match(message.topic)
+        if not candidates:
+            return self._rejected(message, None, "route", "no_profile", "no profile takes this topic")
+        try:
+            profile = next((each for each in candidates if each.takes(message)), candidates[0])
+        except Exception as fault:  # noqa: BLE001 - see _parse
+            return self._fault(message, candidates[0], fault)
+        return self._parse(message, profile)
+
+    def _parse(self, message: Message, profile: Profile) -> Outcome:
+        try:
+            result = profile.parse(message, self._contexts[profile.name])
+        except Unparseable as refusal:
+            return self._rejected(message, profile.name, "parse", refusal.reason, refusal.detail)
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]
+            place = ".".join(str(part) for part in first["loc"])
+            return self._rejected(
+                message, profile.name, "normalise", "bad_value", f"{error.title}.{place}: {first['msg']}"
+            )
+        except Exception as fault:  # noqa: BLE001 - the one place where a defect of a profile must not stop the flow
+            return self._fault(message, profile, fault)
+        if isinstance(result, Ignored):
+            return Outcome(profile.name, ignored=result)
+        digest = self._digest(message, profile.name, own_clock=all(r.clock != "none" for r in result))
+        return Outcome(
+            profile.name,
+            tuple(
+                Event(f"{digest}-{index}" if index else digest, profile.name, record)
+                for index, record in enumerate(result)
+            ),
+        )
+
+    def _fault(self, message: Message, profile: Profile, fault: Exception) -> Outcome:
+        detail = f"{type(fault).__name__} in profile {profile.name}: please report it with this message"
+        return self._rejected(message, profile.name, "parse", "profile_fault", detail)
+
+    def _digest(self, message: Message, profile: str, *, own_clock: bool) -> str:
+        """The event id: what the device said. Only where it said no time, the receive time counts too."""
+        mac = hashlib.blake2b(key=self._keys.event_id, digest_size=16)
+        for part in (profile.encode(), message.topic.encode(), message.payload):
+            mac.update(len(part).to_bytes(4, "big") + part)
+        if not own_clock:
+            mac.update(message.received_at.isoformat().encode())
+        return mac.hexdigest()
+
+    def _rejected(self, message: Message, profile: str | None, stage: Stage, reason: Reason, detail: str) -> Outcome:
+        record = Rejected(
+            observed_at=message.received_at,
+            received_at=message.received_at,
+            clock="none",
+            retained=message.retained,
+            device=self._keys.pseudonym("device", f"topic:{message.topic}"),
+            stage=stage,
+            reason=reason,
+            detail=detail[:400],
+            profile=profile,
+            size_bytes=len(message.payload),
+            sealed=self._keys.seal(message.topic, message.payload),
+        )
+        digest = self._digest(message, profile or "none", own_clock=False)
+        return Outcome(profile, (Event(digest, profile or "none", record),))
