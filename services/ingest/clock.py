@@ -7,15 +7,26 @@ that waited in a broker while Garonne was down is old, not wrong.
 """
 
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from schemas.base import ClockPolicy, Flag
 from services.ingest.profiles import Context
 
-__all__ = ["Reading", "believe", "local_naive", "receive_time", "tic_horodate"]
+__all__ = [
+    "Reading",
+    "believe",
+    "fake_utc_local",
+    "local_naive",
+    "receive_time",
+    "tic_horodate",
+    "wall_clock_text",
+]
 
 _LATE = timedelta(minutes=10)
+_YEARS = (1971, 9998)
+_SHORTEST_TIME = len("2026-01-12T07:15")
 
 
 class Reading(NamedTuple):
@@ -43,6 +54,12 @@ def believe(reading: Reading, received_at: datetime, context: Context) -> Readin
 
 def local_naive(local: datetime, zone: ZoneInfo, received_at: datetime, clock: ClockPolicy = "local_naive") -> Reading:
     """A wall clock without zone. In the hour that occurs twice the later instant not after reception wins."""
+    if not _YEARS[0] <= local.year <= _YEARS[1]:
+        # Not a time that any rule of summer time covers; `believe` refuses it.
+        return Reading(local.replace(tzinfo=UTC), clock)
+    offset = _offset_of_hour(zone, local.year, local.month, local.day, local.hour)
+    if offset is not None:
+        return Reading((local - offset).replace(tzinfo=UTC), clock)
     first = local.replace(tzinfo=zone, fold=0)
     second = local.replace(tzinfo=zone, fold=1)
     if first.utcoffset() == second.utcoffset():
@@ -55,6 +72,15 @@ def local_naive(local: datetime, zone: ZoneInfo, received_at: datetime, clock: C
     return Reading(chosen, clock, ("clock_ambiguous",))
 
 
+@lru_cache(maxsize=4096)
+def _offset_of_hour(zone: ZoneInfo, year: int, month: int, day: int, hour: int) -> timedelta | None:
+    """The offset that holds for a whole hour of wall clock; `None` where the clock changes."""
+    start = datetime(year, month, day, hour, tzinfo=zone)
+    ends = (start, start.replace(fold=1), start.replace(minute=59, second=59), start.replace(minute=59, fold=1))
+    offsets = {each.utcoffset() for each in ends}
+    return offsets.pop() if len(offsets) == 1 else None
+
+
 def tic_horodate(
     local: datetime, season: str, zone: ZoneInfo, received_at: datetime, clock: ClockPolicy = "tic_horodate"
 ) -> Reading:
@@ -63,7 +89,38 @@ def tic_horodate(
     Source: Enedis-NOI-CPT_54E, horodate format.
     """
     flags: tuple[Flag, ...] = ("clock_degraded",) if season in ("h", "e") else ()
-    if season.upper() in ("H", "E"):
-        aware = local.replace(tzinfo=zone, fold=1 if season.upper() == "H" else 0)
-        return Reading(aware.astimezone(UTC), clock, flags)
-    return local_naive(local, zone, received_at, clock)._replace(flags=flags)
+    civil = local_naive(local, zone, received_at, clock)
+    if "clock_ambiguous" not in civil.flags or season.upper() not in ("H", "E"):
+        # One hour a year apart, the season says nothing that the date does not say.
+        return civil._replace(flags=(*flags, *civil.flags))
+    aware = local.replace(tzinfo=zone, fold=1 if season.upper() == "H" else 0)
+    return Reading(aware.astimezone(UTC), clock, flags)
+
+
+def fake_utc_local(local: datetime, dst: str, zone: ZoneInfo, received_at: datetime) -> Reading:
+    """A Paris wall clock that was written as if it were UTC (teleinfo2mqtt `timestamp.date`).
+
+    `winter` is said for `H` alone, `summer` for all the rest, so it counts as `E` in the hour that occurs
+    twice, where a meter that knows its season says so. Source: meters.md 2.1.
+    """
+    return tic_horodate(local, "H" if dst == "winter" else "E", zone, received_at, "fake_utc_local")
+
+
+def wall_clock_text(text: Any, received_at: datetime, context: Context) -> Reading:
+    """An ISO time: local without zone, or with an offset; believed or not (see `believe`).
+
+    Without a text the receive time stands; a text that is no time is flagged `clock`.
+    """
+    if text is None:
+        return Reading(received_at, "none")
+    try:
+        instant = datetime.fromisoformat(text) if len(text) >= _SHORTEST_TIME else None
+    except (TypeError, ValueError):
+        instant = None
+    if instant is None:
+        return Reading(received_at, "none", ("clock",))
+    if instant.tzinfo is None:
+        return believe(local_naive(instant, context.timezone, received_at), received_at, context)
+    if not _YEARS[0] <= instant.year <= _YEARS[1]:
+        return Reading(received_at, "iso_offset", ("clock",))
+    return believe(Reading(instant.astimezone(UTC), "iso_offset"), received_at, context)

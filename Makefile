@@ -1,0 +1,40 @@
+# Garonne. Two commands on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help env servers check test demo bench lock generate
+
+help: ## What can be made
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+env: .venv/.ready ## .venv with everything for development
+
+.venv/.ready: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Garonne needs Python 3.11 or newer; this is " + sys.version)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes --no-deps -r requirements.lock
+	$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+servers: ## Mosquitto, Kafka and InfluxDB for the tests, kept in a cache folder
+	$(PYTHON) tests/servers/provision.py
+
+check: env ## Format, lint, types, import contracts, generated files
+	scripts/check
+
+test: env servers ## Everything: checks, then all tests on the real servers
+	scripts/check
+	scripts/test
+
+demo: env ## A simulated Bordeaux, from MQTT to a report, without any server
+	$(BIN)/garonne demo
+
+bench: env ## Messages per second and CPU per message
+	$(BIN)/python -m benchmarks
+
+generate: env ## Write the files that come from the code
+	scripts/generate
+
+lock: ## Choose versions anew and write requirements.lock
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --all-extras \
+	    --no-header --no-annotate --quiet --upgrade pyproject.toml -o requirements.lock

@@ -1,0 +1,180 @@
+"""The command line `garonne`: one command per task, each with its own help. Imports lazily."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import click
+import typer
+
+if TYPE_CHECKING:
+    from services.runtime.settings import Settings
+
+app = typer.Typer(
+    name="garonne",
+    help="Telemetry for a city: meters and C-ITS messages from MQTT over Kafka to InfluxDB, KPIs and reports.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+
+ConfigurationFile = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", envvar="GARONNE_CONFIG", help="The configuration, such as `garonne.toml`."),
+]
+MessagesFile = Annotated[Path, typer.Argument(help="JSON lines; `-` reads standard input.", allow_dash=True)]
+
+
+class Language(StrEnum):
+    """Languages of a report."""
+
+    FR = "fr"
+    EN = "en"
+
+
+def main() -> None:
+    """Run the command line; an error that the user can repair is one line, not a traceback."""
+    app()
+
+
+def _fail(text: object) -> typer.Exit:
+    typer.secho(str(text), err=True, fg=typer.colors.RED)
+    return typer.Exit(1)
+
+
+def _settings(path: Path | None) -> "Settings":
+    from services.runtime.settings import ConfigurationProblem, read_settings
+
+    try:
+        return read_settings(path)
+    except ConfigurationProblem as problem:
+        raise _fail(problem) from None
+
+
+@app.command()
+def check(config: ConfigurationFile = None) -> None:
+    """Check configuration, key, registry, junctions and profiles; opens no connection.
+
+    Exits with 1 and the exact faulty key if something is wrong.
+    """
+    from services.checking import check_configuration
+
+    settings = _settings(config)
+    problems = list(check_configuration(settings))
+    for problem in problems:
+        typer.secho(f"{config or 'environment'}: {problem}", err=True, fg=typer.colors.RED)
+    if problems:
+        raise typer.Exit(1)
+    from services.ingest.profiles import discover
+
+    for name, profile in discover().items():
+        typer.echo(f"{name:<24}{profile.stability:<13}{profile.summary}")
+    typer.secho("The configuration is right.", fg=typer.colors.GREEN)
+
+
+@app.command()
+def normalise(file: MessagesFile, config: ConfigurationFile = None) -> None:
+    """Show what Garonne makes of recorded messages, without any server.
+
+    Input: one JSON object a line, `{"topic", "payload" or "payload_b64", "received_at", "retained"}`.
+    Output: one line each, `{"records": […]}`, `{"rejected": {…}}` or `{"ignored": {"rule": …}}`; a line that is not a
+    recorded message gives `{"error": …}` and the exit code 1.
+    """
+    from services.offline import normalise_lines
+
+    settings = _settings(config)
+    if settings.key_file is None:
+        typer.secho("No key_file is configured: these pseudonyms are made with a trial key.", err=True, dim=True)
+    faulty = 0
+    try:
+        with click.open_file(str(file), encoding="utf-8") as lines:
+            for text, good in normalise_lines(lines, settings):
+                typer.echo(text)
+                faulty += not good
+    except OSError as error:
+        raise _fail(f"{file}: {error.strerror or error}") from None
+    if faulty:
+        raise typer.Exit(1)
+
+
+@app.command()
+def record(
+    topics: Annotated[list[str] | None, typer.Argument(help="Topic filters; all messages if none.")] = None,
+    config: ConfigurationFile = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write; `-` is standard output.")] = Path("-"),
+    count: Annotated[int | None, typer.Option(help="Stop after so many messages.", min=1)] = None,
+    seconds: Annotated[float | None, typer.Option(help="Stop after so many seconds.", min=0)] = None,
+) -> None:
+    """Record what a broker publishes as JSON lines, for `normalise` and `replay`."""
+    from services.ingest.jsonlines import write_line
+    from services.recorder import BrokerProblem
+    from services.recorder import record as messages_of
+
+    recorded = 0
+    try:
+        with click.open_file(str(output), "w", encoding="utf-8") as file:
+            for message in messages_of(_settings(config).mqtt, tuple(topics or ("#",)), seconds=seconds):
+                file.write(write_line(message) + "\n")
+                file.flush()
+                recorded += 1
+                if recorded == count:
+                    break
+    except (BrokerProblem, OSError) as problem:
+        raise _fail(problem) from None
+    except KeyboardInterrupt:
+        pass
+    typer.secho(f"{recorded} messages recorded", err=True)
+
+
+@app.command()
+def replay(
+    file: MessagesFile,
+    config: ConfigurationFile = None,
+    rate: Annotated[float | None, typer.Option(help="Messages per second; as fast as possible if not given.")] = None,
+) -> None:
+    """Publish recorded messages to a broker at QoS 1."""
+    from services.offline import recorded_messages, watched
+    from services.recorder import BrokerProblem, Replay
+
+    publisher = Replay(_settings(config).mqtt, rate_per_s=rate)
+    try:
+        with click.open_file(str(file), encoding="utf-8") as lines:
+            published = 0
+            for published in watched(publisher.run(recorded_messages(lines)), "Replaying"):  # noqa: B007
+                pass
+    except (BrokerProblem, OSError, ValueError) as problem:
+        raise _fail(problem) from None
+    typer.secho(f"{published} messages published, {publisher.acknowledged} acknowledged by the broker", err=True)
+
+
+@app.command()
+def ingest(config: ConfigurationFile = None) -> None:
+    """Take messages from the MQTT broker, normalise them, write them to the event log, acknowledge."""
+    from services.running import StartProblem, serve
+
+    try:
+        serve(_settings(config), ingest=True, aggregate=False)
+    except StartProblem as problem:
+        raise _fail(problem) from None
+
+
+@app.command()
+def aggregate(config: ConfigurationFile = None) -> None:
+    """Read the event log, compute windows, write points to the time series."""
+    from services.running import StartProblem, serve
+
+    try:
+        serve(_settings(config), ingest=False, aggregate=True)
+    except StartProblem as problem:
+        raise _fail(problem) from None
+
+
+@app.command()
+def run(config: ConfigurationFile = None) -> None:
+    """Ingest and aggregate in one process: for development, a demonstration, a small town hall."""
+    from services.running import StartProblem, serve
+
+    try:
+        serve(_settings(config), ingest=True, aggregate=True)
+    except StartProblem as problem:
+        raise _fail(problem) from None

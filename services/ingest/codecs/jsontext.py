@@ -1,0 +1,52 @@
+"""Reading JSON that nobody vouches for: bounded depth, no NaN, and numbers that are numbers."""
+
+from math import isfinite
+from typing import Any
+
+from pydantic_core import from_json
+
+from services.ingest.profiles import Unparseable
+
+__all__ = ["finite", "read_object"]
+
+
+def read_object(payload: bytes) -> dict[str, Any]:
+    """The JSON object of a payload (RFC 8259); of two equal keys the last counts.
+
+    Raises:
+        Unparseable: not JSON, cut off, nested too deeply, or not an object.
+    """
+    try:
+        value: Any = from_json(payload, allow_inf_nan=False)
+    except ValueError as error:
+        raise _refusal(str(error), payload) from None
+    if type(value) is not dict:
+        raise Unparseable("wrong_shape", "payload: must be a JSON object")
+    return value
+
+
+def _refusal(text: str, payload: bytes) -> Unparseable:
+    if text.startswith("recursion limit"):
+        return Unparseable("too_deep", "payload: JSON nested too deeply")
+    if text.startswith("number out of range"):
+        return Unparseable("bad_value", "payload: a number has too many digits")
+    if text.startswith("EOF while") and payload.strip():
+        return Unparseable("truncated", "payload: the JSON ends in the middle")
+    return Unparseable("not_json", "payload: not JSON")
+
+
+def finite(value: Any, place: str) -> float:
+    """A JSON number as a float.
+
+    Raises:
+        Unparseable: not a number, or too large for one.
+    """
+    if type(value) is float:
+        if isfinite(value):
+            return value
+    elif type(value) is int:
+        try:
+            return float(value)
+        except OverflowError:
+            pass
+    raise Unparseable("bad_value", f"{place}: must be a number")

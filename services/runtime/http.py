@@ -1,0 +1,66 @@
+"""`/metrics`, `/healthz` and `/readyz` over HTTP/1.1: three fixed answers, no framework."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from services.runtime.telemetry import Check, Health
+
+__all__ = ["serve_telemetry"]
+
+_TIMEOUT_S = 5.0
+
+
+@asynccontextmanager
+async def serve_telemetry(
+    registry: CollectorRegistry, health: Health, port: int, host: str = "127.0.0.1"
+) -> AsyncIterator[int]:
+    """Serve while the context is entered; gives the port, which differs from `port` if that is 0.
+
+    Raises:
+        OSError: the port is taken.
+    """
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(_TIMEOUT_S):
+                request = await reader.readuntil(b"\r\n\r\n")
+                writer.write(_response(request, registry, health))
+                await writer.drain()
+        except (TimeoutError, ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(answer, host, port)
+    async with server:
+        yield int(server.sockets[0].getsockname()[1])
+
+
+def _response(request: bytes, registry: CollectorRegistry, health: Health) -> bytes:
+    path = request.split(b" ", 2)[1].split(b"?")[0] if request.count(b" ") >= 2 else b""
+    match path:
+        case b"/metrics":
+            return _http(200, generate_latest(registry), CONTENT_TYPE_LATEST)
+        case b"/healthz":
+            return _checks(health.healthz())
+        case b"/readyz":
+            return _checks(health.readyz())
+        case _:
+            return _http(404, b"try /metrics, /healthz or /readyz\n", "text/plain")
+
+
+def _checks(checks: dict[str, Check]) -> bytes:
+    ok = all(check.ok for check in checks.values())
+    body = json.dumps({"ok": ok, "checks": {name: check.text for name, check in checks.items()}}).encode()
+    return _http(200 if ok else 503, body + b"\n", "application/json")
+
+
+def _http(status: int, body: bytes, content_type: str) -> bytes:
+    reason = {200: "OK", 404: "Not Found", 503: "Service Unavailable"}[status]
+    head = f"HTTP/1.1 {status} {reason}\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n"
+    return head.encode() + b"Connection: close\r\n\r\n" + body

@@ -1,0 +1,1 @@
+"""Tests: each is a promise, named as one."""
