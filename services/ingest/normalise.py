@@ -75,6 +75,14 @@ class Normaliser:
             return self._fault(message, candidates[0], fault)
         return self._parse(message, profile)
 
+    def device(self, identifier: str) -> str:
+        """Pseudonym of a device that is no message's sender, such as this service itself."""
+        return self._keys.pseudonym("device", identifier)
+
+    def own_id(self, content: str) -> str:
+        """The id of an event of our own, from its content."""
+        return hashlib.blake2b(content.encode(), key=self._keys.event_id, digest_size=16).hexdigest()
+
     def _parse(self, message: Message, profile: Profile) -> Outcome:
         try:
             result = profile.parse(message, self._contexts[profile.name])

@@ -53,11 +53,11 @@ def _run(step: str, command: Sequence[str], *, cwd: Path, environment: Mapping[s
         ProvisionFailed: the command is missing or ended with an error.
     """
     _say(step)
-    log = folder() / "logs" / f"{step.split()[0].lower()}.log"
+    log = folder() / "logs" / f"{step.split(maxsplit=1)[0].lower()}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         try:
-            done = subprocess.run(  # noqa: S603 - fixed commands of this module
+            done = subprocess.run(
                 command,
                 cwd=cwd,
                 env={**os.environ, **(environment or {})},
@@ -70,7 +70,8 @@ def _run(step: str, command: Sequence[str], *, cwd: Path, environment: Mapping[s
             raise ProvisionFailed(f"{step}: there is no program {command[0]!r} here; install it first") from error
     if done.returncode:
         tail = "\n".join(log.read_text("utf-8", "replace").splitlines()[-25:])
-        raise ProvisionFailed(f"{step}: {' '.join(command)} ended with {done.returncode}; the end of {log}:\n{tail}")
+        what = f"{' '.join(command)} ended with {done.returncode}"
+        raise ProvisionFailed(f"{step}: {what}; the end of {log}:\n{tail}")
 
 
 def _apt(step: str, packages: Sequence[str]) -> None:
@@ -113,7 +114,7 @@ def _kafka(result: Path) -> None:
 def _rustc_wrapper(path: Path) -> None:
     """The Flux library denies warnings that newer compilers raise: allow them for its crates."""
     path.write_text(
-        '#!/bin/sh\nfor word in "$@"; do\n  [ "$word" = --crate-name ] && exec "$@" --cap-lints warn\ndone\nexec "$@"\n',
+        '#!/bin/sh\nfor word in "$@"; do [ "$word" = --crate-name ] && exec "$@" --cap-lints warn; done\nexec "$@"\n',
         "utf-8",
     )
     path.chmod(0o755)

@@ -1,0 +1,63 @@
+"""`garonne check`: everything that can be known to be wrong without opening a connection."""
+
+from collections.abc import Iterator
+
+from services.ingest.assembly import build_normaliser, keys_of, topics_of
+from services.ingest.profiles import discover
+from services.ingest.pseudonyms import KeyProblem
+from services.ingest.topics import TopicTree
+from services.ingest.zones import ZoneProblem
+from services.runtime.registry import RegistryProblem
+from services.runtime.settings import Settings
+
+__all__ = ["check_configuration"]
+
+
+def check_configuration(settings: Settings) -> Iterator[str]:
+    """Each problem as `key: what is wrong`; nothing if all is right."""
+    yield from _files(settings)
+    yield from _profiles(settings)
+    try:
+        keys_of(settings)
+    except KeyProblem as problem:
+        yield f"key_file: {problem}"
+    try:
+        build_normaliser(settings, trial=settings.key_file is None)
+    except RegistryProblem as problem:
+        yield f"households_file: {problem}"
+    except ZoneProblem as problem:
+        yield f"junctions_file: {problem}"
+    except KeyProblem:
+        pass
+    except ValueError as problem:
+        yield f"profiles: {problem}"
+
+
+def _files(settings: Settings) -> Iterator[str]:
+    named = {
+        "mqtt.ca_file": settings.mqtt.ca_file,
+        "mqtt.password_file": settings.mqtt.password_file,
+        "mqtt.certificate_file": settings.mqtt.certificate_file,
+        "mqtt.private_key_file": settings.mqtt.private_key_file,
+        "kafka.ca_file": settings.kafka.ca_file,
+        "kafka.password_file": settings.kafka.password_file,
+        "influxdb.token_file": settings.influxdb.token_file,
+    }
+    for key, path in named.items():
+        if path is not None and not path.is_file():
+            yield f"{key}: there is no file {path}"
+    if settings.storage == "servers" and settings.influxdb.token_file is None:
+        yield "influxdb.token_file: is not set; put a token that may write the three buckets into a file"
+
+
+def _profiles(settings: Settings) -> Iterator[str]:
+    known = discover()
+    for name in settings.profiles:
+        if name not in known:
+            yield f"profiles.{name}: there is no such profile; known are {', '.join(known)}"
+    for name, filters in topics_of(settings).items():
+        for each in filters:
+            try:
+                TopicTree[str]().add(each, name)
+            except ValueError as problem:
+                yield f"profiles.{name}.topics: {problem}"

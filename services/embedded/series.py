@@ -1,0 +1,219 @@
+"""Time series in one SQLite file, in place of InfluxDB, with the same rules.
+
+A row is an instant of a series, its fields are one JSON object: a write merges into what stands there. The first
+value of a field pins its type for the measurement, as in InfluxDB; a point that breaks this, or that line protocol
+cannot say, is refused and its neighbours are stored. One write is one transaction with `synchronous=FULL`.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+from pydantic_core import from_json, to_json
+
+from services.aggregator.lineprotocol import line, series
+from services.aggregator.ports import FieldValue, Point, Refusal, Row, Unavailable
+
+__all__ = ["SqliteStore", "nanoseconds"]
+
+_BUSY_S: Final = 30.0
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_FIRST_NS: Final = -(2**63)
+_LAST_NS: Final = 2**63 - 1
+_NAMES: Final = {float: "float", int: "integer", bool: "boolean", str: "string"}
+_SCHEMA: Final = """
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = FULL;
+CREATE TABLE IF NOT EXISTS series (
+    id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE, measurement TEXT NOT NULL, tags TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS series_of ON series (measurement);
+CREATE TABLE IF NOT EXISTS field (
+    measurement TEXT NOT NULL, name TEXT NOT NULL, type TEXT NOT NULL, PRIMARY KEY (measurement, name)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS point (
+    series INTEGER NOT NULL, time_ns INTEGER NOT NULL, fields TEXT NOT NULL, PRIMARY KEY (series, time_ns)
+) WITHOUT ROWID;
+"""
+# json_patch (RFC 7396) keeps the members that the new object does not name, and the spelling of numbers.
+_UPSERT: Final = """
+INSERT INTO point VALUES (?, ?, ?) ON CONFLICT (series, time_ns)
+DO UPDATE SET fields = json_patch(fields, excluded.fields)
+"""
+_SELECT: Final = "SELECT time_ns, fields FROM point WHERE series = ? AND time_ns >= ? AND time_ns < ? ORDER BY time_ns"
+
+_Result = TypeVar("_Result")
+
+
+def nanoseconds(instant: datetime) -> int:
+    """Unix nanoseconds of an aware instant, exact."""
+    return (instant - _EPOCH) // timedelta(microseconds=1) * 1000
+
+
+class SqliteStore:
+    """Time series in the file `path`, made when it is missing; the port `Store` of the aggregator."""
+
+    def __init__(self, path: Path):
+        self._path = path.resolve()
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="series")
+        self._connection: sqlite3.Connection | None = None
+        self._ids: dict[str, int] = {}
+        self._types: dict[tuple[str, str], type] = {}
+        self._version = -1
+
+    async def __aenter__(self) -> Self:
+        """Nothing to connect to: the file is opened when it is first needed."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the file."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the file; safe to call twice."""
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            await asyncio.get_running_loop().run_in_executor(self._thread, connection.close)
+        await asyncio.to_thread(self._thread.shutdown)
+
+    async def write(self, points: Sequence[Point]) -> Sequence[Refusal]:
+        """Store points, merged with what stands at the same series and time; on disk on return.
+
+        Returns:
+            The points refused for good; all others are stored.
+
+        Raises:
+            Unavailable: SQLite could not write; nothing of `points` is stored.
+        """
+        return await self._run(lambda connection: self._write(connection, points))
+
+    async def select(
+        self,
+        measurement: str,
+        *,
+        fields: Sequence[str] = (),
+        tags: Mapping[str, str] | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+    ) -> Sequence[Row]:
+        """Rows of a measurement in [start, end), by time; no `fields` means all of them.
+
+        Raises:
+            Unavailable: SQLite could not read.
+        """
+        first = _FIRST_NS if start is None else nanoseconds(start)
+        last = _LAST_NS if end is None else nanoseconds(end)
+        wanted = frozenset(fields)
+        return await self._run(
+            lambda connection: sorted(
+                _rows(connection, _matching(connection, measurement, tags or {}), wanted, (first, last)),
+                key=lambda row: row.time_ns,
+            )
+        )
+
+    async def _run(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: work(self._open()))
+        except (sqlite3.Error, OSError) as error:
+            raise Unavailable(f"time series {self._path.name}: {error}; is there room on the disk?") from error
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(self._path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+            connection.executescript(_SCHEMA)
+            self._connection = connection
+        return self._connection
+
+    def _write(self, connection: sqlite3.Connection, points: Sequence[Point]) -> list[Refusal]:
+        refusals: list[Refusal] = []
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            self._refresh(connection)
+            rows = []
+            for point in points:
+                refusal = self._check(connection, point)
+                if refusal is None:
+                    number = self._series(connection, point)
+                    rows.append((number, point.time_ns, to_json(dict(point.fields)).decode()))
+                else:
+                    refusals.append(refusal)
+            connection.executemany(_UPSERT, rows)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            self._version = -1  # what was learnt in the transaction is void
+            raise
+        return refusals
+
+    def _refresh(self, connection: sqlite3.Connection) -> None:
+        """Learn series and types again if another process wrote, or a transaction was rolled back."""
+        (version,) = connection.execute("PRAGMA data_version").fetchone()
+        if version != self._version:
+            by_name = {name: kind for kind, name in _NAMES.items()}
+            types = connection.execute("SELECT measurement, name, type FROM field")
+            self._types = {(measurement, name): by_name[kind] for measurement, name, kind in types}
+            self._ids = dict(connection.execute("SELECT text, id FROM series"))
+            self._version = version
+
+    def _check(self, connection: sqlite3.Connection, point: Point) -> Refusal | None:
+        """Refuse what InfluxDB would refuse; pin the types of new fields."""
+        new = []
+        for name, value in point.fields:
+            pinned = self._types.get((point.measurement, name))
+            if pinned is None:
+                new.append((name, type(value)))
+            elif pinned is not type(value):
+                is_type, was_type = _NAMES.get(type(value), type(value).__name__), _NAMES[pinned]
+                detail = f"field {name!r} of {point.measurement!r} is {is_type}, but holds {was_type}"
+                return Refusal(point, "field_type", detail)
+        try:
+            line(point)
+        except ValueError as error:
+            return Refusal(point, "refused", str(error))
+        for name, kind in new:
+            connection.execute("INSERT INTO field VALUES (?, ?, ?)", (point.measurement, name, _NAMES[kind]))
+            self._types[point.measurement, name] = kind
+        return None
+
+    def _series(self, connection: sqlite3.Connection, point: Point) -> int:
+        text = series(point.measurement, point.tags)
+        number = self._ids.get(text)
+        if number is None:
+            row = (text, point.measurement, to_json(dict(point.tags)).decode())
+            cursor = connection.execute("INSERT INTO series (text, measurement, tags) VALUES (?, ?, ?)", row)
+            number = self._ids[text] = int(cursor.lastrowid or 0)
+        return number
+
+
+def _matching(
+    connection: sqlite3.Connection, measurement: str, tags: Mapping[str, str]
+) -> list[tuple[int, dict[str, str]]]:
+    """Number and tags of the series that carry these tags, in the order of their text."""
+    query = "SELECT id, tags FROM series WHERE measurement = ? ORDER BY text"
+    found = [(number, from_json(text)) for number, text in connection.execute(query, (measurement,))]
+    return [(number, its) for number, its in found if all(its.get(name) == value for name, value in tags.items())]
+
+
+def _rows(
+    connection: sqlite3.Connection,
+    matching: Sequence[tuple[int, dict[str, str]]],
+    wanted: frozenset[str],
+    span_ns: tuple[int, int],
+) -> Iterator[Row]:
+    for number, tags in matching:
+        for time_ns, text in connection.execute(_SELECT, (number, *span_ns)):
+            fields: dict[str, Any] = from_json(text)
+            values: dict[str, FieldValue] = (
+                {name: value for name, value in fields.items() if name in wanted} if wanted else fields
+            )
+            if values:
+                yield Row(time_ns, tags, values)

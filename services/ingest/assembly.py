@@ -1,0 +1,78 @@
+"""The normaliser that a configuration describes: profiles, contexts, keys, households, zones."""
+
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from services.ingest.normalise import Normaliser
+from services.ingest.profiles import Context, Profile, discover
+from services.ingest.pseudonyms import KeyProblem, Keys, Pseudonyms, read_keys
+from services.ingest.zones import load_zones
+from services.runtime.registry import read_registry
+from services.runtime.settings import ProfileSettings, Settings
+
+__all__ = ["TRIAL_SECRET", "build_normaliser", "enabled_profiles", "keys_of", "topics_of"]
+
+TRIAL_SECRET: Final = b"garonne trial key: no secret, for looking at a format on one's own machine"
+
+
+def keys_of(settings: Settings, *, trial: bool = False) -> Keys:
+    """The keys of the site.
+
+    Args:
+        settings: names the key file.
+        trial: without a key file, use a public trial key: for output that stays on this machine only.
+
+    Raises:
+        KeyProblem: no key file is configured, or it cannot be used.
+    """
+    if settings.key_file is not None:
+        return read_keys(settings.key_file)
+    if trial:
+        return Keys(TRIAL_SECRET)
+    raise KeyProblem(
+        "key_file is not set: without a key there are no pseudonyms, and identifiers must not leave the normaliser; "
+        "make one with: (umask 077; head -c 32 /dev/urandom > garonne.key), then set key_file = 'garonne.key'"
+    )
+
+
+def enabled_profiles(settings: Settings) -> dict[str, Profile]:
+    """The profiles that the site uses."""
+    return {
+        name: profile for name, profile in discover().items() if settings.profiles.get(name, ProfileSettings()).enabled
+    }
+
+
+def topics_of(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """Topic filters by profile: the family's own, or the site's."""
+    return {
+        name: settings.profiles.get(name, ProfileSettings()).topics or profile.topics
+        for name, profile in enabled_profiles(settings).items()
+    }
+
+
+def build_normaliser(settings: Settings, *, trial: bool = False) -> tuple[Normaliser, tuple[str, ...]]:
+    """The normaliser and the topic filters to subscribe to.
+
+    Raises:
+        KeyProblem: see `keys_of`.
+        RegistryProblem: the households file is wrong.
+        ZoneProblem: the junctions file is wrong.
+    """
+    keys = keys_of(settings, trial=trial)
+    names = Pseudonyms(keys, read_registry(settings.households_file).household_of)
+    zones = load_zones(settings.junctions_file)
+    contexts = {}
+    for name in (profiles := enabled_profiles(settings)):
+        site = settings.profiles.get(name, ProfileSettings())
+        contexts[name] = Context(
+            names=names,
+            zones=zones,
+            timezone=ZoneInfo(site.timezone or settings.timezone),
+            mapping=site.mapping,
+            its_leap_seconds=site.its_leap_seconds,
+            oldest=settings.oldest,
+            newest=settings.newest,
+        )
+    topics = topics_of(settings)
+    filters = tuple(dict.fromkeys(each for group in topics.values() for each in group))
+    return Normaliser(profiles, contexts, keys, topics), filters

@@ -1,0 +1,138 @@
+"""The services as the command line starts them: which adapters, how they stop."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from services.ingest.pseudonyms import KeyProblem
+from services.ingest.zones import ZoneProblem
+from services.runtime.lifecycle import stop_on_signals
+from services.runtime.registry import RegistryProblem
+from services.runtime.settings import Settings
+from services.runtime.telemetry import log_to_stderr
+
+if TYPE_CHECKING:
+    from services.aggregator.ports import Log, Store
+    from services.ingest.ports import Sink
+
+__all__ = ["StartProblem", "open_log", "open_sink", "open_store", "serve"]
+
+
+class StartProblem(Exception):
+    """A service cannot start; the text says what to do."""
+
+
+def serve(settings: Settings, *, ingest: bool, aggregate: bool) -> None:
+    """Run until SIGTERM or SIGINT, then finish what is on its way.
+
+    Raises:
+        StartProblem: the configuration cannot work.
+    """
+    log_to_stderr()
+    try:
+        _run(_serve(settings, ingest=ingest, aggregate=aggregate))
+    except (KeyProblem, RegistryProblem, ZoneProblem) as problem:
+        raise StartProblem(str(problem)) from problem
+    except ExceptionGroup as group:
+        system, others = group.split(OSError)
+        if system is None or others is not None:
+            raise
+        raise StartProblem("; ".join(str(each) for each in system.exceptions)) from group
+
+
+def _run(main: Coroutine[Any, Any, None]) -> None:
+    try:
+        import uvloop  # noqa: PLC0415 - not on every platform
+    except ImportError:
+        asyncio.run(main)
+    else:
+        uvloop.run(main)
+
+
+async def _serve(settings: Settings, *, ingest: bool, aggregate: bool) -> None:
+    stop = asyncio.Event()
+    with stop_on_signals(stop):
+        await run_services(settings, stop, ingest=ingest, aggregate=aggregate)
+
+
+async def run_services(settings: Settings, stop: asyncio.Event, *, ingest: bool, aggregate: bool) -> None:
+    """Run the services in this loop until `stop` is set."""
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+        if ingest:
+            from services.ingest.assembly import build_normaliser  # noqa: PLC0415
+            from services.ingest.service import run_ingest  # noqa: PLC0415
+
+            normaliser, topics = build_normaliser(settings)
+            sink = await stack.enter_async_context(open_sink(settings))
+            group.create_task(run_ingest(settings, normaliser, topics, sink, stop), name="ingest")
+        if aggregate:
+            from services.aggregator.service import run_aggregator  # noqa: PLC0415
+            from services.ingest.assembly import keys_of  # noqa: PLC0415
+
+            log = await stack.enter_async_context(open_log(settings))
+            store = await stack.enter_async_context(open_store(settings))
+            group.create_task(run_aggregator(settings, log, store, keys_of(settings).seal, stop), name="aggregate")
+
+
+@asynccontextmanager
+async def open_sink(settings: Settings) -> "AsyncIterator[Sink]":
+    """The event log, for writing."""
+    if settings.storage == "embedded":
+        from services.embedded.eventlog import SqliteSink  # noqa: PLC0415
+
+        embedded = SqliteSink(settings.embedded.folder / "events.sqlite")
+        try:
+            yield embedded
+        finally:
+            await embedded.close()
+        return
+    from services.ingest.adapters.kafka import KafkaSink  # noqa: PLC0415
+
+    sink = KafkaSink(settings.kafka)
+    try:
+        yield sink
+    finally:
+        await sink.close()
+
+
+@asynccontextmanager
+async def open_log(settings: Settings) -> "AsyncIterator[Log]":
+    """The event log, for reading."""
+    if settings.storage == "embedded":
+        from services.embedded.eventlog import SqliteLog  # noqa: PLC0415
+
+        embedded = SqliteLog(settings.embedded.folder / "events.sqlite", settings.kafka.group)
+        try:
+            yield embedded
+        finally:
+            await embedded.close()
+        return
+    from services.aggregator.adapters.kafka import KafkaLog  # noqa: PLC0415
+
+    log = KafkaLog(settings.kafka)
+    try:
+        yield log
+    finally:
+        await log.close()
+
+
+@asynccontextmanager
+async def open_store(settings: Settings) -> "AsyncIterator[Store]":
+    """The time series."""
+    if settings.storage == "embedded":
+        from services.embedded.series import SqliteStore  # noqa: PLC0415
+
+        embedded = SqliteStore(settings.embedded.folder / "series.sqlite")
+        try:
+            yield embedded
+        finally:
+            await embedded.close()
+        return
+    from services.aggregator.adapters.influx import InfluxStore  # noqa: PLC0415
+
+    store = InfluxStore(settings.influxdb)
+    try:
+        yield store
+    finally:
+        await store.close()
