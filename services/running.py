@@ -70,9 +70,11 @@ async def run_services(settings: Settings, stop: asyncio.Event, *, ingest: bool,
             from services.aggregator.service import run_aggregator  # noqa: PLC0415
             from services.ingest.assembly import keys_of  # noqa: PLC0415
 
+            keys = keys_of(settings)
+            device = keys.pseudonym("device", f"aggregator:{settings.kafka.group}")
             log = await stack.enter_async_context(open_log(settings))
             store = await stack.enter_async_context(open_store(settings))
-            group.create_task(run_aggregator(settings, log, store, keys_of(settings).seal, stop), name="aggregate")
+            group.create_task(run_aggregator(settings, log, store, keys.seal, device, stop), name="aggregate")
 
 
 @asynccontextmanager

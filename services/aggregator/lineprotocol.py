@@ -18,16 +18,18 @@ hold anything, line breaks too: it is quoted, and only `"` and `\` are escaped.
 import math
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
 from services.aggregator.ports import FieldValue, Point
 
-__all__ = ["field_text", "line", "series"]
+__all__ = ["field_text", "line", "nanoseconds", "series"]
 
 _RESERVED: Final = frozenset({"time", "_field", "_measurement"})
 _UNSAYABLE: Final = re.compile(r"[\n\r\x00]|\\(?=[,= \\]|$)")
 _TO_ESCAPE: Final = re.compile(r"[,= ]")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST: Final = 2**63 - 1
 _LATEST_NS: Final = 2**63 - 2
 """InfluxDB keeps the two ends of the range for itself."""
@@ -103,6 +105,11 @@ def field_text(name: str, value: FieldValue) -> str:
     if text is None:
         raise ValueError(f"field {name!r} is not a number, infinite, or more than 64 bits")
     return text
+
+
+def nanoseconds(instant: datetime) -> int:
+    """Unix nanoseconds of an aware instant, exact."""
+    return (instant - _EPOCH) // timedelta(microseconds=1) * 1000
 
 
 def _float(value: float) -> str | None:

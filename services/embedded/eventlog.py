@@ -75,9 +75,11 @@ class _File:
         self._tables.clear()
 
     def close(self) -> None:
-        """Close the file; waits for what the thread does."""
-        self._thread.submit(lambda: self._connection and self._connection.close()).result()
+        """Close the file after what the thread still has to do; safe to call twice."""
         self._thread.shutdown()
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
 
 _SCHEMA: Final = """
@@ -220,6 +222,8 @@ class SqliteLog:
     ) -> AsyncIterator[Sequence[Incoming]]:
         """Read again from the first record received at or after `timestamp_ms`, up to (not with) `until_offset`."""
         topic = partition[0]
+        if partition[1] != 0:
+            return  # there is one partition
         number = await self._file.run(lambda connection: self._first_since(connection, topic, timestamp_ms))
         while number is not None and number < until_offset:
             start = number

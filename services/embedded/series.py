@@ -9,20 +9,19 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 from pydantic_core import from_json, to_json
 
-from services.aggregator.lineprotocol import line, series
+from services.aggregator.lineprotocol import line, nanoseconds, series
 from services.aggregator.ports import FieldValue, Point, Refusal, Row, Unavailable
 
-__all__ = ["SqliteStore", "nanoseconds"]
+__all__ = ["SqliteStore"]
 
 _BUSY_S: Final = 30.0
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _FIRST_NS: Final = -(2**63)
 _LAST_NS: Final = 2**63 - 1
 _NAMES: Final = {float: "float", int: "integer", bool: "boolean", str: "string"}
@@ -48,11 +47,6 @@ DO UPDATE SET fields = json_patch(fields, excluded.fields)
 _SELECT: Final = "SELECT time_ns, fields FROM point WHERE series = ? AND time_ns >= ? AND time_ns < ? ORDER BY time_ns"
 
 _Result = TypeVar("_Result")
-
-
-def nanoseconds(instant: datetime) -> int:
-    """Unix nanoseconds of an aware instant, exact."""
-    return (instant - _EPOCH) // timedelta(microseconds=1) * 1000
 
 
 class SqliteStore:

@@ -81,6 +81,22 @@ def _offset_of_hour(zone: ZoneInfo, year: int, month: int, day: int, hour: int) 
     return offsets.pop() if len(offsets) == 1 else None
 
 
+@lru_cache(maxsize=4096)
+def _unambiguous(text: str, zone: ZoneInfo) -> datetime | None:
+    """The UTC instant of a local ISO time, where it does not depend on anything else.
+
+    Remembered, because at a high rate many devices write the same second.
+    """
+    try:
+        local = datetime.fromisoformat(text) if len(text) >= _SHORTEST_TIME else None
+    except ValueError:
+        return None
+    if local is None or local.tzinfo is not None or not _YEARS[0] <= local.year <= _YEARS[1]:
+        return None
+    offset = _offset_of_hour(zone, local.year, local.month, local.day, local.hour)
+    return None if offset is None else (local - offset).replace(tzinfo=UTC)
+
+
 def tic_horodate(
     local: datetime, season: str, zone: ZoneInfo, received_at: datetime, clock: ClockPolicy = "tic_horodate"
 ) -> Reading:
@@ -113,6 +129,9 @@ def wall_clock_text(text: Any, received_at: datetime, context: Context) -> Readi
     """
     if text is None:
         return Reading(received_at, "none")
+    known = _unambiguous(text, context.timezone) if type(text) is str else None
+    if known is not None:
+        return believe(Reading(known, "local_naive"), received_at, context)
     try:
         instant = datetime.fromisoformat(text) if len(text) >= _SHORTEST_TIME else None
     except (TypeError, ValueError):

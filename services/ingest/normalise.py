@@ -5,6 +5,7 @@ the reason and the bytes.
 """
 
 import hashlib
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -132,7 +133,8 @@ class Normaliser:
             detail=detail[:400],
             profile=profile,
             size_bytes=len(message.payload),
-            sealed=self._keys.seal(message.topic, message.payload),
+            # The field decodes its input: bytes that are not base64 would be refused, or silently cut.
+            sealed=b64encode(self._keys.seal(message.topic, message.payload)),
         )
         digest = self._digest(message, profile or "none", own_clock=False)
         return Outcome(profile, (Event(digest, profile or "none", record),))

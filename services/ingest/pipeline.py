@@ -1,22 +1,23 @@
 """The loop of ingest: take, normalise, produce, acknowledge. Every rule of delivery is on this page.
 
-- Nothing is acknowledged before the event log has it; rejected messages go there too.
+- Nothing is acknowledged before the event log has it; rejected messages go there too, in the same call.
 - Acknowledgements go out in receive order, on the connection that delivered the message.
 - A batch that the event log does not take is sent again, for as long as it takes. Meanwhile nothing more is
   taken than the broker's window holds: memory is bounded.
 - Up to `batches_in_flight` batches are sent at once. If one fails and a later one does not, its records come
   after the later ones in the log: readers go by event time and do not depend on the order (ADR 0002).
+- At a stop nothing more is taken, and what is on its way has some seconds to arrive. What did not arrive is
+  unacknowledged: the broker sends it again.
 """
 
 import asyncio
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 
 from schemas.codec import encode
 from schemas.envelope import Event, key_of, topic_of
 from services.ingest.acknowledgement import AcknowledgementWindow
-from services.ingest.normalise import Normaliser
+from services.ingest.normalise import Normaliser, Outcome
 from services.ingest.ports import Delivery, Outgoing, Sink, Source, Unavailable
 from services.ingest.telemetry import IngestTelemetry
 from services.runtime.lifecycle import Backoff
@@ -25,6 +26,8 @@ from services.runtime.settings import IngestSettings
 __all__ = ["Pipeline", "outgoing"]
 
 _DRAIN_S = 10.0
+_AT_ONCE = 256
+"""Messages normalised before the reader of the connection gets its turn: even MAPEMs leave keepalive alive."""
 
 
 def outgoing(event: Event) -> Outgoing:
@@ -48,57 +51,71 @@ class Pipeline:
         self._window = AcknowledgementWindow()
         self._room = asyncio.Semaphore(settings.batches_in_flight)
         self._acknowledging = asyncio.Lock()
+        self._sending: set[asyncio.Task[None]] = set()
 
     @property
     def window(self) -> AcknowledgementWindow:
         """What is taken and not yet acknowledged."""
         return self._window
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Run until `stop` is set; then finish what is on its way, for a while."""
-        sending: set[asyncio.Task[None]] = set()
-        taking = asyncio.create_task(self._take(sending), name="ingest-take")
-        stopping = asyncio.create_task(stop.wait(), name="ingest-stop")
-        await asyncio.wait({taking, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        if taking.done():
-            taking.result()
-        taking.cancel()
-        with suppress(asyncio.CancelledError):
-            await taking
-        if sending:
-            _, unfinished = await asyncio.wait(sending, timeout=_DRAIN_S)
-            for task in unfinished:
-                task.cancel()
+    async def run(self, stop: asyncio.Event, drain_s: float = _DRAIN_S) -> None:
+        """Run until `stop` is set; then finish what is on its way, for `drain_s` at most.
 
-    async def _take(self, sending: set[asyncio.Task[None]]) -> None:
+        Raises:
+            ExceptionGroup: a defect of ours; nothing is acknowledged that is not stored.
+        """
+        async with asyncio.TaskGroup() as group:
+            taking = group.create_task(self._take(group), name="ingest-take")
+            stopping = group.create_task(stop.wait(), name="ingest-stop")
+            await asyncio.wait({taking, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            taking.cancel()
+            stopping.cancel()
+            if self._sending:
+                _, unfinished = await asyncio.wait(self._sending, timeout=drain_s)
+                for task in unfinished:
+                    task.cancel()
+
+    async def emit(self, event: Event) -> None:
+        """Put an event of our own into the log, such as a gap in the flow."""
+        await self._store([outgoing(event)])
+
+    async def _take(self, group: asyncio.TaskGroup) -> None:
+        await self._room.acquire()
         async for deliveries in self._source.batches(self._settings.batch, self._settings.linger_s):
             self._window.received(deliveries, time.monotonic())
-            batch = self._normalise(deliveries)
+            batch = await self._normalise(deliveries)
+            task = group.create_task(self._produce(deliveries, batch), name="ingest-produce")
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
+            # Taken before the next batch is, so that batches grow while the event log is slow.
             await self._room.acquire()
-            task = asyncio.create_task(self._produce(deliveries, batch), name="ingest-produce")
-            sending.add(task)
-            task.add_done_callback(sending.discard)
-            task.add_done_callback(_raise_fault)
 
-    def _normalise(self, deliveries: Sequence[Delivery]) -> list[Outgoing]:
-        outcomes = [self._normaliser(delivery.message) for delivery in deliveries]
-        self._telemetry.normalised(deliveries, outcomes)
-        return [outgoing(event) for outcome in outcomes for event in outcome.events]
+    async def _normalise(self, deliveries: Sequence[Delivery]) -> list[Outgoing]:
+        outcomes: list[Outcome] = []
+        batch: list[Outgoing] = []
+        spent_s = 0.0
+        for start in range(0, len(deliveries), _AT_ONCE):
+            started_s = time.perf_counter()
+            some = [self._normaliser(delivery.message) for delivery in deliveries[start : start + _AT_ONCE]]
+            batch += [outgoing(event) for outcome in some for event in outcome.events]
+            outcomes += some
+            spent_s += time.perf_counter() - started_s
+            await asyncio.sleep(0)
+        self._telemetry.normalised(deliveries, outcomes, spent_s)
+        return batch
 
     async def _produce(self, deliveries: Sequence[Delivery], batch: Sequence[Outgoing]) -> None:
-        started = time.monotonic()
+        started_s = time.monotonic()
         try:
-            await self._store(batch)
-            self._telemetry.produced(time.monotonic() - started)
+            if batch:
+                await self._store(batch)
+                self._telemetry.produced(time.monotonic() - started_s)
             await self._acknowledge(deliveries)
         finally:
             self._room.release()
 
     async def _store(self, batch: Sequence[Outgoing]) -> None:
         """Hand the batch to the event log until it has it."""
-        if not batch:
-            return
         backoff = Backoff()
         while True:
             try:
@@ -114,13 +131,3 @@ class Pipeline:
             released = self._window.produced(deliveries)
             await self._source.acknowledge(released)
         self._telemetry.acknowledged.inc(len(released))
-
-    async def emit(self, event: Event) -> None:
-        """Put an event of our own into the log, such as a gap in the flow."""
-        await self._store([outgoing(event)])
-
-
-def _raise_fault(task: asyncio.Task[None]) -> None:
-    """A defect in sending must be seen: the loop's exception handler logs it and the task group ends."""
-    if not task.cancelled() and (fault := task.exception()) is not None:
-        raise fault

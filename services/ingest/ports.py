@@ -21,8 +21,9 @@ class Unavailable(Exception):
 class Delivery:
     """A message with its one-shot right to be acknowledged.
 
-    `generation` counts connections: an acknowledgement of an older connection is a no-op, because the
-    packet id may name another message by now. `packet_id` is `None` for QoS 0, which has nothing to
+    `generation` counts connections from 1: an acknowledgement of an older connection is a no-op, because the
+    packet id may name another message by now. Generation 0 is an orphan: its session is gone, nobody can
+    acknowledge it, and it will not come again. `packet_id` is `None` for QoS 0, which has nothing to
     acknowledge. `sequence` counts deliveries of one generation from 0, in receive order.
     """
 

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from schemas.envelope import Event
 from schemas.status import DeviceStatus
@@ -18,69 +18,91 @@ from services.runtime.telemetry import Check
 
 __all__ = ["run_ingest"]
 
+_Gap = tuple[datetime, datetime]
 
-class _SessionEvents(IngestTelemetry):
-    """Telemetry that also remembers gaps, to be put into the log."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.gaps: asyncio.Queue[tuple[datetime, datetime]] = asyncio.Queue()
+class _Events:
+    """Passes what happens to the connection on to telemetry, and keeps gaps for the record."""
+
+    def __init__(self, telemetry: IngestTelemetry) -> None:
+        self.gaps: asyncio.Queue[_Gap] = asyncio.Queue()
+        self._telemetry = telemetry
+
+    def connection_made(self, *, resumed: bool) -> None:
+        self._telemetry.connection_made(resumed=resumed)
+
+    def connection_lost(self, reason: str, retry_in_s: float) -> None:
+        self._telemetry.connection_lost(reason, retry_in_s)
 
     def session_lost(self, missing_from: datetime, missing_until: datetime) -> None:
-        super().session_lost(missing_from, missing_until)
-        self.health.ready("session", f"messages may be missing from {missing_from:%F %T} to {missing_until:%F %T} UTC")
+        self._telemetry.session_lost(missing_from, missing_until)
         self.gaps.put_nowait((missing_from, missing_until))
 
+    def subscriptions_refused(self, number: int, reason: str) -> None:
+        self._telemetry.subscriptions_refused(number, reason)
 
-async def run_ingest(  # noqa: PLR0913, PLR0917 - what the command line puts together
+    def overflowed(self) -> None:
+        self._telemetry.overflowed()
+
+
+async def run_ingest(  # noqa: PLR0913 - the parts that make the service
     settings: Settings,
     normaliser: Normaliser,
     topics: Sequence[str],
     sink: Sink,
     stop: asyncio.Event,
+    *,
     telemetry: IngestTelemetry | None = None,
 ) -> None:
-    """Run ingest until `stop` is set.
+    """Run ingest until `stop` is set; unreachable servers are waited for.
+
+    Args:
+        settings: all of the configuration.
+        normaliser: set up by `assembly.build_normaliser`, as are the topics.
+        topics: filters to subscribe to.
+        sink: the event log; closed by the caller.
+        stop: set it to end.
+        telemetry: metrics and health; its own if not given.
 
     Raises:
         OSError: the port for metrics is taken.
+        ExceptionGroup: a defect of ours; nothing is acknowledged that is not stored.
     """
-    events = _SessionEvents() if telemetry is None else telemetry
-    async with MqttSource(settings.mqtt, topics, events) as source:
-        pipeline = Pipeline(source, sink, normaliser, settings.ingest, events)
-        _watch(events, pipeline, settings)
-        async with serve_telemetry(events.registry, events.health, settings.ingest.metrics_port):
-            gaps = asyncio.create_task(_record_gaps(events, pipeline, normaliser, settings), name="ingest-gaps")
-            try:
-                await pipeline.run(stop)
-            finally:
-                gaps.cancel()
+    telemetry = telemetry or IngestTelemetry()
+    events = _Events(telemetry)
+    async with (
+        serve_telemetry(telemetry.registry, telemetry.health, settings.ingest.metrics_port),
+        MqttSource(settings.mqtt, topics, events) as source,
+        asyncio.TaskGroup() as group,
+    ):
+        pipeline = Pipeline(source, sink, normaliser, settings.ingest, telemetry)
+        _watch(telemetry, pipeline, settings.ingest.unhealthy_after_s)
+        recording = group.create_task(_record_gaps(events, pipeline, normaliser, settings), name="ingest-gaps")
+        await pipeline.run(stop)
+        recording.cancel()
 
 
-def _watch(events: IngestTelemetry, pipeline: Pipeline, settings: Settings) -> None:
+def _watch(telemetry: IngestTelemetry, pipeline: Pipeline, unhealthy_after_s: float) -> None:
     """Gauges are read when asked for; health turns red when acknowledgements stop."""
-    events.in_flight.set_function(lambda: pipeline.window.in_flight)
-    events.oldest.set_function(lambda: pipeline.window.oldest_age_s(time.monotonic()))
+    telemetry.in_flight.set_function(lambda: pipeline.window.in_flight)
+    telemetry.oldest.set_function(lambda: pipeline.window.oldest_age_s(time.monotonic()))
 
     def acknowledging() -> Check:
         age_s = pipeline.window.oldest_age_s(time.monotonic())
-        if age_s <= settings.ingest.unhealthy_after_s:
+        if age_s <= unhealthy_after_s:
             return Check(ok=True, text="ok")
         return Check(ok=False, text=f"nothing could be acknowledged for {age_s:.0f} s: look at the event log")
 
-    events.health.alive("acknowledgements", acknowledging)
+    telemetry.health.alive("acknowledgements", acknowledging)
 
 
-async def _record_gaps(events: IngestTelemetry, pipeline: Pipeline, normaliser: Normaliser, settings: Settings) -> None:
+async def _record_gaps(events: _Events, pipeline: Pipeline, normaliser: Normaliser, settings: Settings) -> None:
     """A gap in the flow is a record like any other."""
-    if not isinstance(events, _SessionEvents):
-        return
     while True:
         missing_from, missing_until = await events.gaps.get()
-        now = datetime.now(UTC)
         status = DeviceStatus(
             observed_at=missing_until,
-            received_at=now,
+            received_at=missing_until,
             clock="utc_z",
             device=normaliser.device(f"ingest:{settings.mqtt.client_id}"),
             missing_from=missing_from,

@@ -1,4 +1,8 @@
-"""Every event and metric of ingest, in one place. Labels are bounded: profiles, rules, reasons, kinds."""
+"""Every event and metric of ingest, in one place. Labels are bounded: profiles, rules, reasons, kinds.
+
+Metrics are counted once per batch, nothing is logged per message, and no line holds a topic, a payload or an
+identifier.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,6 +18,8 @@ from services.ingest.ports import Delivery
 from services.runtime.telemetry import Health
 
 __all__ = ["IngestTelemetry"]
+
+_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
 
 
 class _In(TypedDict):
@@ -33,25 +39,28 @@ class IngestTelemetry:
         self.rejected = Metric("garonne_ingest_rejected", "Messages refused", ["stage", "reason"], **at)
         self.ignored = Metric("garonne_ingest_ignored", "Messages ignored by a rule", ["profile", "rule"], **at)
         self.redelivered = Metric("garonne_ingest_redelivered", "Messages that the broker marked as sent again", **at)
+        self.dropped = Metric("garonne_ingest_dropped", "QoS 0 messages that came too fast to be taken", **at)
         self.acknowledged = Metric("garonne_ingest_acknowledged", "Messages acknowledged to the broker", **at)
+        self.normalise_seconds = Metric("garonne_ingest_normalise_seconds", "Time spent normalising", **at)
         self.in_flight = Gauge("garonne_ingest_in_flight", "Messages taken and not yet acknowledged", **at)
         self.oldest = Gauge("garonne_ingest_oldest_unacknowledged_seconds", "Age of the oldest of them", **at)
         self.connected = Gauge("garonne_ingest_connected", "1 while connected to the broker", **at)
-        self.connections = Metric("garonne_ingest_connections", "Connections to the broker", **at)
+        self.connections = Metric("garonne_ingest_connections", "Connections made to the broker", **at)
+        self.connection_failures = Metric("garonne_ingest_connection_failures", "Connections lost or refused", **at)
         self.session_lost_total = Metric("garonne_ingest_session_lost", "Sessions that the broker forgot", **at)
         self.produce_failures = Metric("garonne_ingest_produce_failures", "Batches the event log could not take", **at)
-        buckets = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
         self.produce_seconds = Histogram(
-            "garonne_ingest_produce_seconds", "From a batch's normalisation to its storage", buckets=buckets, **at
+            "garonne_ingest_produce_seconds", "From a batch's normalisation to its storage", buckets=_BUCKETS_S, **at
         )
         self.health.ready("broker", "not connected yet")
-        self.health.ready("event log", "not used yet")
+        self._log_works = True
 
-    def normalised(self, deliveries: Sequence[Delivery], outcomes: Sequence[Outcome]) -> None:
-        """Count a batch."""
-        for profile, number in Counter(outcome.profile or "none" for outcome in outcomes).items():
+    def normalised(self, deliveries: Sequence[Delivery], outcomes: Sequence[Outcome], spent_s: float) -> None:
+        """Count a batch, and the seconds that normalising it took."""
+        self.normalise_seconds.inc(spent_s)
+        for profile, number in Counter([outcome.profile or "none" for outcome in outcomes]).items():
             self.received.labels(profile).inc(number)
-        kinds = Counter(event.record.kind for outcome in outcomes for event in outcome.events)
+        kinds = Counter([event.record.kind for outcome in outcomes for event in outcome.events])
         for kind, number in kinds.items():
             self.events.labels(kind).inc(number)
         if kinds["rejected"]:
@@ -59,11 +68,10 @@ class IngestTelemetry:
             for (stage, reason), number in refused.items():
                 self.rejected.labels(stage, reason).inc(number)
         for (profile, rule), number in Counter(
-            (outcome.profile or "none", outcome.ignored.rule) for outcome in outcomes if outcome.ignored is not None
+            [(outcome.profile or "none", outcome.ignored.rule) for outcome in outcomes if outcome.ignored is not None]
         ).items():
             self.ignored.labels(profile, rule).inc(number)
-        again = sum(delivery.redelivered for delivery in deliveries)
-        if again:
+        if again := sum([delivery.redelivered for delivery in deliveries]):
             self.redelivered.inc(again)
 
     def connection_made(self, *, resumed: bool) -> None:
@@ -76,25 +84,49 @@ class IngestTelemetry:
     def connection_lost(self, reason: str, retry_in_s: float) -> None:
         """The connection ended or could not be made."""
         self.connected.set(0)
+        self.connection_failures.inc()
         self.health.ready("broker", reason)
         self._log.warning("not connected to the broker", reason=reason, retry_in_s=round(retry_in_s, 2))
 
     def session_lost(self, missing_from: datetime, missing_until: datetime) -> None:
-        """The broker forgot the session: messages in between may be missing."""
+        """The broker forgot the session: messages in between may be missing. Told, but nothing is broken now."""
         self.session_lost_total.inc()
+        self.health.note("session", f"messages may be missing from {missing_from:%F %T} to {missing_until:%F %T} UTC")
         self._log.error(
-            "the broker forgot the session: messages may be missing",
+            "the broker forgot the session: messages may be missing; does it keep sessions over its restarts?",
             missing_from=missing_from.isoformat(),
             missing_until=missing_until.isoformat(),
         )
+
+    def subscriptions_refused(self, number: int, reason: str) -> None:
+        """The broker does not give some topic filters at QoS 1; 0 if it gives all."""
+        if not number:
+            self.health.ready("subscriptions")
+            return
+        text = f"the broker refuses {number} topic filters ({reason}); look at its ACL"
+        self.health.ready("subscriptions", text)
+        self._log.error("subscriptions refused", number=number, reason=reason)
+
+    def overflowed(self) -> None:
+        """A QoS 0 message came faster than it could be taken."""
+        self.dropped.inc()
 
     def produce_failed(self, reason: str) -> None:
         """The event log did not take a batch; it is tried again and nothing is acknowledged."""
         self.produce_failures.inc()
         self.health.ready("event log", reason)
-        self._log.warning("the event log does not take the batch; trying again", reason=reason)
+        if self._log_works:
+            self._log_works = False
+            self._log.warning("the event log takes nothing; trying again, nothing is acknowledged", reason=reason)
 
     def produced(self, seconds: float) -> None:
         """The event log took a batch."""
         self.produce_seconds.observe(seconds)
+        self.log_ready()
+
+    def log_ready(self) -> None:
+        """The event log answers."""
         self.health.ready("event log")
+        if not self._log_works:
+            self._log_works = True
+            self._log.info("the event log takes batches again")

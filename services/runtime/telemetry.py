@@ -29,7 +29,7 @@ def log_to_stderr() -> None:
 
 
 class Check(NamedTuple):
-    """One thing that must hold: `alive` for the process, `ready` for its partners; and what to do if not."""
+    """One thing that must hold, and in words what is wrong and what to do if it does not."""
 
     ok: bool
     text: str
@@ -44,6 +44,7 @@ class Health:
     def __init__(self) -> None:
         self._alive: dict[str, Callable[[], Check]] = {}
         self._ready: dict[str, Check] = {}
+        self._notes: dict[str, Check] = {}
 
     def alive(self, name: str, check: Callable[[], Check]) -> None:
         """Register a check that is made anew at each question."""
@@ -53,10 +54,14 @@ class Health:
         """Say whether a partner can be used now; `problem` says why not."""
         self._ready[name] = _GOOD if problem is None else Check(ok=False, text=problem)
 
+    def note(self, name: str, text: str) -> None:
+        """Show something that went wrong and is over: it turns nothing red."""
+        self._notes[name] = Check(ok=True, text=text)
+
     def healthz(self) -> dict[str, Check]:
         """The checks of the process itself."""
         return {name: check() for name, check in self._alive.items()}
 
     def readyz(self) -> dict[str, Check]:
-        """All checks."""
-        return {**self.healthz(), **self._ready}
+        """All checks, and notes."""
+        return {**self.healthz(), **self._ready, **self._notes}

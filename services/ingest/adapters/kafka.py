@@ -1,15 +1,23 @@
-"""Kafka by aiokafka's batch interface: idempotent, acks=all, one batch per partition and call."""
+"""The `Sink` port on Kafka: aiokafka's batch interface, idempotent, acks=all, one batch per partition and call.
+
+An idempotent aiokafka producer never gives a batch up, and some of its faults are for good (an out-of-order sequence,
+a fenced epoch). So each call has a deadline of our own, and a producer that failed or was too slow is thrown away,
+tasks and sockets with it, and made anew at the next call. What it may have written after all is written again: the
+same event has the same id.
+"""
 
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import lru_cache
+from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+from aiokafka.errors import KafkaError
 from aiokafka.helpers import create_ssl_context
-from aiokafka.partitioner import DefaultPartitioner
+from aiokafka.partitioner import murmur2
 
 from schemas.envelope import TOPICS
 from services.ingest.ports import Outgoing, Unavailable
@@ -17,14 +25,21 @@ from services.runtime.settings import KafkaSettings
 
 __all__ = ["KafkaSink", "connection_options"]
 
-_BATCH_BYTES = 900_000
-_PARTITIONS = 4
-_partition = DefaultPartitioner()
+_BATCH_BYTES: Final = 900_000
+_RECORD_BYTES: Final = 2 * 1024 * 1024
+_PARTITIONS: Final = 4
+_CLOSE_TIMEOUT_S: Final = 2.0
+_FAULTS: Final = (KafkaError, TimeoutError, OSError, AssertionError)
+"""aiokafka asserts that a partition is in its metadata, which is not so while a topic is being made anew."""
 
 
-def connection_options(settings: KafkaSettings) -> dict[str, object]:
-    """Addresses, TLS and SASL, as every aiokafka client takes them."""
-    options: dict[str, object] = {
+def connection_options(settings: KafkaSettings) -> dict[str, Any]:
+    """Addresses, TLS and SASL, as every aiokafka client takes them.
+
+    Raises:
+        OSError: a certificate or password file cannot be read.
+    """
+    options: dict[str, Any] = {
         "bootstrap_servers": settings.bootstrap,
         "security_protocol": settings.security_protocol,
     }
@@ -41,10 +56,25 @@ def connection_options(settings: KafkaSettings) -> dict[str, object]:
 class KafkaSink:
     """The `Sink` port. A producer that failed is closed and made anew at the next call."""
 
-    def __init__(self, settings: KafkaSettings) -> None:
+    def __init__(self, settings: KafkaSettings, *, create_topics: bool = True) -> None:
+        """Set up; nothing is connected yet.
+
+        Args:
+            settings: where Kafka is and how long it may take.
+            create_topics: make missing topics (4 partitions, 1 replica); a cluster that forbids it is left alone.
+        """
         self._settings = settings
+        self._create = create_topics
         self._producer: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Connect and make missing topics; `send` does it too if this failed or was not called.
+
+        Raises:
+            Unavailable: Kafka does not answer now.
+        """
+        await self._ready()
 
     async def send(self, batch: Sequence[Outgoing]) -> None:
         """Store a batch; returns when every in-sync replica has it.
@@ -55,82 +85,113 @@ class KafkaSink:
         producer = await self._ready()
         try:
             async with asyncio.timeout(self._settings.delivery_timeout_s):
-                await self._send(producer, batch)
-        except (KafkaError, TimeoutError, OSError, AssertionError) as fault:
+                await _send(producer, batch)
+        except _FAULTS as fault:
             await self._discard(producer)
-            raise Unavailable(f"Kafka at {self._settings.bootstrap}: {str(fault) or type(fault).__name__}") from fault
+            raise Unavailable(f"Kafka at {self._settings.bootstrap}: {_plain(fault)}") from fault
 
-    async def _send(self, producer: AIOKafkaProducer, batch: Sequence[Outgoing]) -> None:
-        waiting = []
-        for (topic, partition), records in (await _divided(producer, batch)).items():
-            builder = producer.create_batch()
-            for record in records:
-                stamp = record.timestamp_ms
-                if builder.append(timestamp=stamp, key=record.key, value=record.value) is None:
-                    waiting.append(await producer.send_batch(builder, topic, partition=partition))
-                    builder = producer.create_batch()
-                    builder.append(timestamp=stamp, key=record.key, value=record.value)
-            builder.close()
-            waiting.append(await producer.send_batch(builder, topic, partition=partition))
-        await asyncio.gather(*waiting)
+    async def close(self) -> None:
+        """Disconnect. What `send` has returned for is stored; nothing else was promised."""
+        if self._producer is not None:
+            await self._discard(self._producer)
 
     async def _ready(self) -> AIOKafkaProducer:
         async with self._starting:
-            if self._producer is not None:
-                return self._producer
-            producer = AIOKafkaProducer(
-                **connection_options(self._settings),
-                enable_idempotence=True,
-                acks="all",
-                compression_type=None if self._settings.compression == "none" else self._settings.compression,
-                max_batch_size=_BATCH_BYTES,
-                request_timeout_ms=int(self._settings.delivery_timeout_s * 1000),
-            )
-            try:
-                async with asyncio.timeout(self._settings.delivery_timeout_s):
-                    await producer.start()
-                    await self._create_topics()
-            except (KafkaError, TimeoutError, OSError) as fault:
-                with suppress(KafkaError, OSError):
-                    await producer.stop()
-                where = self._settings.bootstrap
-                raise Unavailable(f"no Kafka answers at {where}: {str(fault) or type(fault).__name__}") from fault
-            self._producer = producer
-            return producer
+            if self._producer is None:
+                try:
+                    async with asyncio.timeout(self._settings.delivery_timeout_s):
+                        self._producer = await self._started()
+                except _FAULTS as fault:
+                    where = self._settings.bootstrap
+                    raise Unavailable(f"no Kafka answers at {where}: {_plain(fault)}") from fault
+            return self._producer
 
-    async def _create_topics(self) -> None:
-        """Topics with several partitions; a broker that does not let us has them made by its operator."""
-        admin = AIOKafkaAdminClient(**connection_options(self._settings))
-        await admin.start()
+    async def _started(self) -> AIOKafkaProducer:
+        options = connection_options(self._settings)
+        timeout_ms = int(self._settings.delivery_timeout_s * 1000)
+        if self._create:
+            await _create_topics(options)
+        producer = AIOKafkaProducer(
+            **options,
+            enable_idempotence=True,
+            acks="all",
+            compression_type=None if self._settings.compression == "none" else self._settings.compression,
+            max_batch_size=_BATCH_BYTES,
+            request_timeout_ms=timeout_ms,
+        )
         try:
-            missing = set(TOPICS.values()) - set(await admin.list_topics())
-            wanted = [NewTopic(name, num_partitions=_PARTITIONS, replication_factor=-1) for name in sorted(missing)]
-            if wanted:
-                with suppress(TopicAlreadyExistsError):
-                    await admin.create_topics(wanted)
-        finally:
-            await admin.close()
+            await producer.start()
+        except BaseException:
+            await _throw_away(producer)
+            raise
+        return producer
 
     async def _discard(self, producer: AIOKafkaProducer) -> None:
         if self._producer is producer:
             self._producer = None
-        # A producer whose batches never expire would wait for Kafka in stop(): leave it after a moment.
-        with suppress(KafkaError, TimeoutError, OSError):
-            await asyncio.wait_for(producer.stop(), 2.0)
+        await _throw_away(producer)
 
-    async def close(self) -> None:
-        """Flush and disconnect."""
-        if self._producer is not None:
-            await self._discard(self._producer)
+
+async def _send(producer: AIOKafkaProducer, batch: Sequence[Outgoing]) -> None:
+    waiting = []
+    for (topic, partition), records in (await _divided(producer, batch)).items():
+        builder = producer.create_batch()
+        for _topic, key, value, timestamp_ms in records:
+            if builder.append(timestamp=timestamp_ms, key=key, value=value) is None:
+                waiting.append(await producer.send_batch(builder, topic, partition=partition))
+                builder = producer.create_batch()
+                builder.append(timestamp=timestamp_ms, key=key, value=value)
+        builder.close()
+        waiting.append(await producer.send_batch(builder, topic, partition=partition))
+    await asyncio.gather(*waiting)
 
 
 async def _divided(producer: AIOKafkaProducer, batch: Sequence[Outgoing]) -> dict[tuple[str, int], list[Outgoing]]:
-    """The batch by topic and partition, keys placed as Kafka's own producers place them (murmur2)."""
+    """The batch by topic and partition, in order within each."""
     divided: dict[tuple[str, int], list[Outgoing]] = defaultdict(list)
     partitions: dict[str, list[int]] = {}
     for record in batch:
         known = partitions.get(record.topic)
         if known is None:
             known = partitions[record.topic] = sorted(await producer.partitions_for(record.topic))
-        divided[record.topic, _partition(record.key, known, known)].append(record)
+        divided[record.topic, known[_placed(record.key) % len(known)]].append(record)
     return divided
+
+
+@lru_cache(maxsize=262_144)
+def _placed(key: bytes) -> int:
+    """Where Kafka's own producers place a key (murmur2, positive); remembered, for it is pure Python here."""
+    return int(murmur2(key)) & 0x7FFF_FFFF
+
+
+async def _create_topics(options: dict[str, Any]) -> None:
+    """Make what is missing. A broker that refuses has its topics made by its operator, or makes them by itself."""
+    admin = AIOKafkaAdminClient(**options)
+    try:
+        await admin.start()
+        missing = sorted(set(TOPICS.values()) - set(await admin.list_topics()))
+        if missing:
+            limits = {"max.message.bytes": str(_RECORD_BYTES)}
+            with suppress(KafkaError):
+                await admin.create_topics([NewTopic(name, _PARTITIONS, 1, topic_configs=limits) for name in missing])
+    finally:
+        await admin.close()
+
+
+async def _throw_away(producer: AIOKafkaProducer) -> None:
+    """Close a producer without waiting for what it still wants to send: its `stop` waits until Kafka takes it."""
+    producer._closed = True  # noqa: SLF001 - else it complains that nobody called `stop`
+    producer._message_accumulator.fail_all(KafkaError("given up"))  # noqa: SLF001 - nobody waits for these any more
+    with suppress(*_FAULTS):
+        async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+            await producer.client.close()
+    task = producer._sender.sender_task  # noqa: SLF001
+    if task is not None:
+        task.cancel()
+        await asyncio.wait({task}, timeout=_CLOSE_TIMEOUT_S)
+        if task.done() and not task.cancelled():
+            task.exception()
+
+
+def _plain(fault: BaseException) -> str:
+    return str(fault) or type(fault).__name__

@@ -1,22 +1,24 @@
-"""MQTT by aiomqtt 3: MQTT 5, persistent session, acknowledgements by hand. The only import of that client.
+"""The `Source` port on MQTT 5: persistent session, acknowledgements by hand, reconnecting for as long as it lives.
 
-One aiomqtt client per connection: its queue of undelivered messages dies with the connection, so no stale copy
-survives a reconnect. A reader task pumps messages for as long as the connection lives; it is never cancelled
-while it waits for one, because aiomqtt would lose that message.
+Each connection is a generation with a client of its own. What a lost connection had delivered and nobody had taken yet
+is dropped if the broker resumes the session, for it comes again; if the broker forgot the session it does not come
+again, and is handed on as an orphan (generation 0), which is processed and never acknowledged.
 """
 
 import asyncio
 import ssl
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Protocol, Self
 
-import aiomqtt
-from aiomqtt import ConnectError, NegativeAckError, ProtocolError, QoS, RetainHandling
+from aiomqtt import ConnectError, NegativeAckError, PublishPacket, QoS, RetainHandling, SubAckReasonCode
 
+from services.ingest.adapters.mqtt_connection import CONNECT_TIMEOUT_S, FAULTS, Connection
 from services.ingest.ports import Delivery
 from services.ingest.profiles import Message
 from services.runtime.lifecycle import Backoff
@@ -24,21 +26,27 @@ from services.runtime.settings import MqttSettings
 
 __all__ = ["ConnectionEvents", "MqttSource"]
 
-_FAULTS = (ConnectError, NegativeAckError, ProtocolError, OSError, TimeoutError)
-_CONNECT_TIMEOUT_S = 15.0
+_LOOKS = 8
+"""A batch that does not grow for an eighth of the linger is full enough: the broker's window may be used up."""
 
 
 class ConnectionEvents(Protocol):
     """Who wants to know of the connection."""
 
     def connection_made(self, *, resumed: bool) -> None:
-        """Connected and subscribed."""
+        """Connected and subscribed; `resumed` if the broker knew the session."""
 
     def connection_lost(self, reason: str, retry_in_s: float) -> None:
         """Not connected; tried again after a while."""
 
     def session_lost(self, missing_from: datetime, missing_until: datetime) -> None:
         """The broker forgot a session that it should have kept."""
+
+    def subscriptions_refused(self, number: int, reason: str) -> None:
+        """The broker does not give `number` of the topic filters at QoS 1; 0 if it gives all."""
+
+    def overflowed(self) -> None:
+        """A QoS 0 message came faster than it could be taken, and was dropped."""
 
 
 class MqttSource:
@@ -52,138 +60,165 @@ class MqttSource:
         self._events = events
         self._backoff = Backoff(settings.reconnect_least_s, settings.reconnect_most_s)
         self._generation = 0
-        self._client: aiomqtt.Client | None = None
+        self._sequence = 0
+        self._unacknowledged = 0
+        self._connection: Connection | None = None
         self._arrived: deque[Delivery] = deque()
         self._wake = asyncio.Event()
         self._runner: asyncio.Task[None] | None = None
-        self._last_seen: datetime | None = None
+        self._alive_until: datetime | None = None
 
     async def __aenter__(self) -> Self:
         """Connect in the background."""
         self._runner = asyncio.create_task(self._run(), name="mqtt-connection")
+        self._runner.add_done_callback(lambda _task: self._wake.set())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Disconnect; the broker keeps the session."""
+        """Disconnect; the broker keeps the session and what is unacknowledged."""
         if self._runner is not None:
             self._runner.cancel()
             with suppress(asyncio.CancelledError):
                 await self._runner
 
     async def batches(self, limit: int, linger_s: float) -> AsyncIterator[Sequence[Delivery]]:
-        """Deliveries in receive order; waits up to `linger_s` for a batch to fill."""
+        """Deliveries in receive order; waits up to `linger_s` for a batch to fill, less if nothing comes."""
         while True:
             while not self._arrived:
+                if self._runner is not None and self._runner.done():
+                    self._runner.result()
+                    return
                 self._wake.clear()
                 await self._wake.wait()
-            if len(self._arrived) < limit:
-                await asyncio.sleep(linger_s)
-            taken = [self._arrived.popleft() for _ in range(min(limit, len(self._arrived)))]
-            if taken:
+            before = 0
+            for _ in range(_LOOKS):
+                if not before < len(self._arrived) < limit:
+                    break
+                before = len(self._arrived)
+                await asyncio.sleep(linger_s / _LOOKS)
+            if taken := [self._arrived.popleft() for _ in range(min(limit, len(self._arrived)))]:
                 yield taken
 
     async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """PUBACK in the given order; a no-op for deliveries of an older connection."""
-        client, generation = self._client, self._generation
-        if client is None:
-            return
-        with suppress(*_FAULTS):
-            for delivery in deliveries:
-                if delivery.packet_id is not None and delivery.generation == generation == self._generation:
-                    await client.puback(delivery.packet_id)
+        packet_ids = [
+            each.packet_id for each in deliveries if each.generation == self._generation and each.packet_id is not None
+        ]
+        if packet_ids and self._connection is not None:
+            self._unacknowledged -= len(packet_ids)
+            with suppress(*FAULTS):  # the connection is gone: the broker sends them again
+                await self._connection.puback_all(packet_ids)
 
     async def _run(self) -> None:
         while True:
             try:
-                await self._connection()
-                reason = "the broker closed the connection"
-            except _FAULTS as fault:
+                reason = await self._connect_and_stay()
+            except FAULTS as fault:
                 reason = self._plain(fault)
-            self._client = None
+            self._connection = None
             delay_s = self._backoff.next_s()
             self._events.connection_lost(reason, delay_s)
             await asyncio.sleep(delay_s)
 
-    async def _connection(self) -> None:
-        """One connection from CONNECT to its end."""
-        client = self._new_client()
-        async with asyncio.timeout(_CONNECT_TIMEOUT_S):
-            await client.__aenter__()
-        try:
-            answer = await client.connected()
-            self._begin(client)
-            reader = asyncio.create_task(self._read(client, self._generation), name="mqtt-reader")
-            try:
-                await self._subscribe(client, resumed=answer.session_present)
-                self._connected(resumed=answer.session_present)
-                await reader
-            finally:
-                reader.cancel()
-                with suppress(asyncio.CancelledError, *_FAULTS):
-                    await reader
-        finally:
-            with suppress(*_FAULTS):
-                await client.__aexit__(None, None, None)
-
-    def _begin(self, client: aiomqtt.Client) -> None:
-        """A new generation: what the last connection delivered and nobody took comes again."""
-        self._generation += 1
-        self._client = client
-        self._arrived.clear()
-
-    def _connected(self, *, resumed: bool) -> None:
-        self._backoff.reset()
-        now = datetime.now(UTC)
-        if not resumed and self._last_seen is not None:
-            self._events.session_lost(self._last_seen, now)
-        self._last_seen = now
-        self._events.connection_made(resumed=resumed)
-
-    async def _subscribe(self, client: aiomqtt.Client, *, resumed: bool) -> None:
-        """The broker may have forgotten, and the topics may have changed: always subscribe."""
-        handling = RetainHandling.SEND_IF_SUBSCRIPTION_NOT_EXISTS if resumed else RetainHandling.SEND_ALWAYS
-        for topic in self._topics:
-            await client.subscribe(
-                topic, max_qos=QoS.AT_LEAST_ONCE, retain_as_published=False, retain_handling=handling
-            )
-
-    async def _read(self, client: aiomqtt.Client, generation: int) -> None:
-        """Pump messages into our queue; bounded by the receive maximum, which the broker keeps to."""
-        sequence = 0
-        async for packet in client.messages():
-            if not isinstance(packet, aiomqtt.PublishPacket):
-                continue
-            self._last_seen = now = datetime.now(UTC)
-            message = Message(packet.topic, bytes(packet.payload or b""), now, packet.retain)
-            self._arrived.append(Delivery(message, generation, sequence, packet.packet_id, packet.duplicate))
-            sequence += 1
-            self._wake.set()
-
-    def _new_client(self) -> aiomqtt.Client:
+    async def _connect_and_stay(self) -> str:
+        """One connection from CONNECT to its end; gives the reason of the end."""
         settings = self._settings
-        password = settings.password_file.read_bytes().strip() if settings.password_file else None
-        return aiomqtt.Client(
-            hostname=settings.host,
-            port=settings.port,
-            identifier=settings.client_id,
-            username=settings.username,
-            password=password,
-            ssl_context=_tls(settings) if settings.tls else None,
-            clean_start=False,
-            session_expiry_interval=settings.session_expiry_s,
-            receive_max=settings.receive_maximum,
-            keep_alive=settings.keepalive_s,
+        connection = Connection(
+            settings,
+            self._take,
+            password=settings.password_file.read_bytes().strip() if settings.password_file else None,
+            tls=_tls(settings) if settings.tls else None,
         )
+        begun = False
+        try:
+            answer = await connection.open()
+            # No await between the two: what the broker sends right after CONNACK belongs to the new generation.
+            self._begin(connection, resumed=answer.session_present)
+            begun = True
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                await self._subscribe(connection)
+            self._backoff.reset()
+            self._events.connection_made(resumed=answer.session_present)
+            return await connection.over()
+        except ConnectError:
+            if begun:
+                return await connection.over()
+            raise
+        finally:
+            self._connection = None
+            if begun:
+                silent_s = time.monotonic() - connection.alive_at
+                self._alive_until = datetime.now(UTC) - timedelta(seconds=silent_s)
+            await connection.close()
+
+    def _begin(self, connection: Connection, *, resumed: bool) -> None:
+        """A new generation. What comes again is dropped, what does not is handed on as orphans."""
+        orphans = [replace(each, generation=0) for each in self._arrived if not resumed or each.packet_id is None]
+        self._arrived = deque(orphans)
+        self._generation += 1
+        self._sequence = 0
+        self._unacknowledged = 0
+        self._connection = connection
+        if self._alive_until is not None and not resumed:
+            self._events.session_lost(self._alive_until, datetime.now(UTC))
+
+    async def _subscribe(self, connection: Connection) -> None:
+        """At every connection: the broker may have forgotten, and the topics may have changed.
+
+        A filter that the broker refuses is reported and the others flow on.
+        """
+        refused: list[str] = []
+        for topic in self._topics:
+            try:
+                answer = await connection.subscribe(
+                    topic,
+                    max_qos=QoS.AT_LEAST_ONCE,
+                    retain_as_published=False,
+                    retain_handling=RetainHandling.SEND_IF_SUBSCRIPTION_NOT_EXISTS,
+                )
+            except NegativeAckError as refusal:
+                refused.append(str(refusal))
+            else:
+                if answer.reason_codes[0] == SubAckReasonCode.GRANTED_QOS_AT_MOST_ONCE:
+                    refused.append("only QoS 0 is granted, which loses messages")
+        self._events.subscriptions_refused(len(refused), refused[0] if refused else "")
+
+    def _take(self, packet: PublishPacket) -> None:
+        """Keep a message, in the reader of the connection: no waiting here, or keepalive dies."""
+        most = self._settings.receive_maximum
+        if packet.packet_id is None:
+            if len(self._arrived) >= 2 * most:
+                self._events.overflowed()
+                return
+        else:
+            self._unacknowledged += 1
+            if self._unacknowledged > 2 * most and self._connection is not None:
+                # Memory stays bounded: it comes again after the reconnect.
+                self._connection.cut(f"the broker sends more than the {most} messages that it may (receive maximum)")
+                return
+        message = Message(packet.topic, bytes(packet.payload or b""), datetime.now(UTC), packet.retain)
+        self._arrived.append(
+            Delivery(message, self._generation, self._sequence, packet.packet_id, redelivered=packet.duplicate)
+        )
+        self._sequence += 1
+        self._wake.set()
 
     def _plain(self, fault: BaseException) -> str:
         where = f"{self._settings.host}:{self._settings.port}"
         if isinstance(fault, NegativeAckError):
-            return f"the broker at {where} refuses: {fault}; look at mqtt.username, mqtt.password_file and the ACL"
+            return f"the broker at {where} refuses: {fault}; look at mqtt.username, mqtt.password_file and its ACL"
         if isinstance(fault, ssl.SSLError):
-            return f"TLS with {where} fails: {fault.reason}; look at mqtt.ca_file and mqtt.certificate_file"
-        return f"no connection to {where}: {str(fault) or type(fault).__name__}"
+            why = getattr(fault, "verify_message", None) or fault.reason
+            return f"TLS with {where} fails: {why}; look at mqtt.ca_file and mqtt.certificate_file"
+        if isinstance(fault, OSError) and fault.filename is not None:
+            return f"cannot read {fault.filename}: {fault.strerror}"
+        if isinstance(fault, ConnectError):
+            return f"the broker at {where} hangs up without an answer; does it speak MQTT 5, and TLS or not as set?"
+        if isinstance(fault, TimeoutError):
+            return f"{where} does not answer within {CONNECT_TIMEOUT_S:.0f} s"
+        return f"no connection to {where}: {str(fault) or type(fault).__name__}; is an MQTT 5 broker listening there?"
 
 
 def _tls(settings: MqttSettings) -> ssl.SSLContext:

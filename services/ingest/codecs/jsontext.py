@@ -35,18 +35,18 @@ def _refusal(text: str, payload: bytes) -> Unparseable:
     return Unparseable("not_json", "payload: not JSON")
 
 
-def finite(value: Any, place: str) -> float:
-    """A JSON number as a float.
+def finite(value: Any, key: str, section: str = "") -> float:
+    """A JSON number as a float; `section` and `key` say where it stands, should it be refused.
 
     Raises:
         Unparseable: not a number, or too large for one.
     """
     if type(value) is float:
         if isfinite(value):
-            return value
+            return value + 0.0  # -0.0 becomes 0.0
     elif type(value) is int:
         try:
             return float(value)
         except OverflowError:
             pass
-    raise Unparseable("bad_value", f"{place}: must be a number")
+    raise Unparseable("bad_value", f"{section}{'.' if section else ''}{key}: must be a number")

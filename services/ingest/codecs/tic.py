@@ -7,6 +7,7 @@ nine digits; EASFnn and EASDnn are two splits of the same EAST, so nothing is ev
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -16,7 +17,7 @@ from services.ingest.clock import Reading, believe
 from services.ingest.codecs import trusted
 from services.ingest.profiles import Context
 
-__all__ = ["COLOURS", "IDENTITIES", "MODULUS_KWH", "Frame", "Group", "index", "is_label", "records"]
+__all__ = ["COLOURS", "IDENTITIES", "MODULUS_KWH", "Frame", "Group", "index", "is_label", "records", "state"]
 
 MODULUS_KWH: Final = 1_000_000.0
 """Nine digits of Wh, then 0 again."""
@@ -123,10 +124,12 @@ _OTHERS: Final = frozenset(
     (*IDENTITIES, *TEXTS, "DATE", "VTIC", "PRM", "MSG1", "MSG2", "MOTDETAT", "HHPHC", "ADPS", "PEJP", "PPOT")
 ) | frozenset(("PMAX", "RELAIS", "NJOURF", "NJOURF+1", "PJOURF+1", "PPOINTE"))
 
+_LABELS: Final = _OTHERS.union(REGISTERS, GAUGES, KVA, DATED, CURVES)
+
 
 def is_label(key: str) -> bool:
     """Whether this is a label of the TIC that we know, kept or not."""
-    return key in REGISTERS or key in GAUGES or key in KVA or key in DATED or key in CURVES or key in _OTHERS
+    return key in _LABELS
 
 
 def records(groups: Iterable[Group], frame: Frame, context: Context) -> tuple[MeterReading | IntervalEnergy, ...]:
@@ -151,7 +154,7 @@ def records(groups: Iterable[Group], frame: Frame, context: Context) -> tuple[Me
         elif label in KVA:
             gauges.append(KVA[label](float(number if number > _LARGEST_KVA else number * 1000)))
         elif label in DATED and group.at is not None and _credible(group.at, frame, context):
-            gauges.append(DATED[label](float(number)).model_copy(update={"observed_at": group.at.at}))
+            gauges.append(trusted.dated(DATED[label](float(number)), group.at.at))
     states = _states(present)
     intervals = _intervals(present, frame, context)
     if not (registers or gauges or states):
@@ -220,7 +223,13 @@ def _states(present: Mapping[str, Group]) -> list[State]:
     tomorrow = COLOURS.get(present["DEMAIN"].data.strip()) if "DEMAIN" in present else None
     if tomorrow:
         found["tariff_colour_tomorrow"] = tomorrow
-    return [State.model_validate({"name": name, "value": value}) for name, value in found.items()]
+    return [state(name, value) for name, value in found.items()]
+
+
+@lru_cache(maxsize=4096)
+def state(name: str, value: str) -> State:
+    """A state; words repeat from message to message."""
+    return State.model_validate({"name": name, "value": value})
 
 
 def _intervals(present: Mapping[str, Group], frame: Frame, context: Context) -> tuple[IntervalEnergy, ...]:

@@ -8,13 +8,14 @@ message to message is a finite float, a UTC instant or a pseudonym, and is check
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from schemas.base import Model
 from schemas.energy import Carrier, Gauge, GaugeQuantity, MeterReading, Register, RegisterQuantity, State, Unit
 from services.ingest.clock import Reading
 
-__all__ = ["gauge", "meter_reading", "register"]
+__all__ = ["dated", "gauge", "meter_reading", "register"]
 
 M = TypeVar("M", bound=Model)
 _set = object.__setattr__
@@ -59,7 +60,16 @@ def register(
 
 def gauge(quantity: GaugeQuantity, name: str, unit: Unit) -> Callable[[float], Gauge]:
     """A maker of gauges; its argument must be finite and in `unit`."""
-    return _maker(Gauge(quantity=quantity, name=name, value=0.0, unit=unit))
+    # Voltages, powers and factors repeat; a frozen value can be shared. (`finite` gives no -0.0, which is
+    # equal to 0.0 and would make the bytes of an event depend on what was read before.)
+    return lru_cache(maxsize=1024)(_maker(Gauge(quantity=quantity, name=name, value=0.0, unit=unit)))
+
+
+def dated(value: Gauge, at: datetime) -> Gauge:
+    """The gauge with an instant of its own, in UTC."""
+    copied = value.__dict__.copy()
+    copied["observed_at"] = at
+    return _make(Gauge, copied, {*value.model_fields_set, "observed_at"})
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

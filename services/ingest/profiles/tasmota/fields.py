@@ -4,13 +4,14 @@ Source: Tasmota documentation, Energy Monitoring and Smart Meter Interface; mete
 last message), `Yesterday` and `Load` are not kept: the index says the same without gaps.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from schemas.energy import Gauge, GaugeQuantity, Register, RegisterQuantity, Unit
 from services.ingest.codecs import trusted
 
-__all__ = ["ENERGY", "SML_DEFAULTS", "TEXT_MARKERS", "Key"]
+__all__ = ["ENERGY", "SML_DEFAULTS", "TELEINFO", "Key"]
 
 PHASES: Final = ("L1", "L2", "L3")
 CHANNELS: Final = tuple(f"channel_{n}" for n in range(1, 9))
@@ -21,7 +22,7 @@ class Key(NamedTuple):
     """How a key is kept: as one number, or as an array by phase, channel or tariff."""
 
     is_register: bool
-    scalar: Callable[[float], Register | Gauge] | None
+    scalar: Callable[[float], Register | Gauge]
     by_phase: tuple[Callable[[float], Register | Gauge], ...]
     by_channel: tuple[Callable[[float], Register | Gauge], ...]
 
@@ -71,5 +72,5 @@ SML_DEFAULTS: Final[Mapping[str, str]] = {
 }
 """Names that the published scripts use; `mapping` overrides and adds to them."""
 
-TEXT_MARKERS: Final = (b'"TIC"', b'"METER"', b'"CONTRACT"', b'"PROD"', b'"Load"')
+TELEINFO: Final = re.compile(rb'"(?:TIC|METER|CONTRACT|PROD|Load)"')
 """Keys of the Teleinfo drivers, whose ENERGY section is wrong: such messages belong to another profile."""

@@ -1,6 +1,6 @@
 """Reading Tasmota: `{"Time": local, "ENERGY": {…}, "SML": {…}}`, bare or inside `StatusSNS`."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -14,7 +14,7 @@ from services.ingest.codecs.fulltopic import LAST_WILL, SENSOR_TOPICS, last_will
 from services.ingest.codecs.jsontext import finite
 from services.ingest.mapping import Target, compile_mapping
 from services.ingest.profiles import Context, Ignored, Message, Unparseable
-from services.ingest.profiles.tasmota.fields import ENERGY, PHASES, SML_DEFAULTS, TEXT_MARKERS, Key
+from services.ingest.profiles.tasmota.fields import ENERGY, PHASES, SML_DEFAULTS, TELEINFO, Key
 
 __all__ = ["parse", "takes"]
 
@@ -24,8 +24,7 @@ NOTHING = Ignored("no-metering-section")
 
 def takes(message: Message) -> bool:
     """Whether this is not a message of a Teleinfo driver, which shares these topics."""
-    payload = message.payload
-    return not any(marker in payload for marker in TEXT_MARKERS)
+    return TELEINFO.search(message.payload) is None
 
 
 def parse(message: Message, context: Context) -> tuple[AnyRecord, ...] | Ignored:
@@ -54,7 +53,7 @@ def parse(message: Message, context: Context) -> tuple[AnyRecord, ...] | Ignored
     since = _counter_since(start, context.timezone) if type(start) is str else None
     at = wall_clock_text(sensors.get("Time"), message.received_at, context)
     return tuple(
-        _reading(f"{FAMILY}:{device}", carrier, parts, at, since, message, context) for carrier, parts in found.items()
+        _reading(message, context, carrier=carrier, parts=parts, at=at, since=since) for carrier, parts in found.items()
     )
 
 
@@ -68,15 +67,16 @@ class _Found(dict[Carrier, tuple[list[Register], list[Gauge]]]):
 
 
 def _reading(  # noqa: PLR0913 - what a reading is made of
-    device: str,
+    message: Message,
+    context: Context,
+    *,
     carrier: Carrier,
     parts: tuple[list[Register], list[Gauge]],
     at: Reading,
     since: datetime | None,
-    message: Message,
-    context: Context,
 ) -> AnyRecord:
     """One reading. A gas or water meter on the same device is a meter of its own."""
+    device = f"{FAMILY}:{place_of(message.topic).device}"
     return trusted.meter_reading(
         household=context.names.household(device),
         meter=context.names.meter(device if carrier == "electricity" else f"{device}/{carrier}"),
@@ -108,9 +108,7 @@ def _read_energy(energy: Mapping[str, Any], found: _Found) -> None:
         if key is None or value is None:
             continue
         if type(value) is float or type(value) is int:
-            made = key.scalar(finite(value, name)) if key.scalar else None
-            if made is not None:
-                (registers if key.is_register else gauges).append(made)
+            (registers if key.is_register else gauges).append(key.scalar(finite(value, name, "ENERGY")))
         else:
             (registers if key.is_register else gauges).extend(_parts(name, key, value, energy))
     if registers or gauges:
@@ -123,14 +121,11 @@ def _parts(name: str, key: Key, value: Any, energy: Mapping[str, Any]) -> Iterat
         value = list(value.values())
     if type(value) is not list:
         raise Unparseable("bad_value", f"ENERGY.{name}: must be a number or an array of numbers")
-    makers: tuple[Callable[[float], Register | Gauge], ...]
-    if len(value) == 1 and key.scalar:
-        makers = (key.scalar,)
-    else:
-        makers = key.by_phase if _is_three_phase(value, energy) else key.by_channel
+    several = key.by_phase if _is_three_phase(value, energy) else key.by_channel
+    makers = (key.scalar,) if len(value) == 1 else several
     for maker, element in zip(makers, value, strict=False):
         if element is not None:
-            yield maker(finite(element, f"ENERGY.{name}"))
+            yield maker(finite(element, name, "ENERGY"))
 
 
 def _is_three_phase(value: list[Any], energy: Mapping[str, Any]) -> bool:
@@ -150,13 +145,13 @@ def _read_mapped(sensors: Mapping[str, Any], mapping: Mapping[str, str], found: 
         for name, value in values.items():
             target = here.get(name) or everywhere.get(name) or usual.get(name)
             if target is not None and value is not None:
-                _add(target, finite(value, f"{section}.{name}"), found)
+                _add(target, finite(value, name, section), found)
 
 
 _DEFAULTS: Mapping[str, Target] = compile_mapping(SML_DEFAULTS)[""]
 
 
 def _add(target: Target, value: float, found: _Found) -> None:
-    made = target.make(finite(value * target.factor if target.factor != 1 else value, "mapping factor"))
+    made = target.make(finite(value * target.factor, "mapping factor"))
     part: list[Any] = found[target.carrier][0 if target.is_register else 1]
     part.append(made)

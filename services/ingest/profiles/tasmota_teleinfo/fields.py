@@ -4,6 +4,7 @@ Source: documentation of NicolasBernaerts/tasmota (teleinfo). `ENERGY` is never 
 (NicolasBernaerts/tasmota#1 and #36; meters.md section 0).
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -12,7 +13,7 @@ from services.ingest.codecs import tic, trusted
 
 __all__ = ["COLOURS", "CONTRACT_REGISTERS", "CONTRACT_STATES", "MARKERS", "METER", "PROD"]
 
-MARKERS: Final = (b'"TIC"', b'"METER"', b'"CONTRACT"', b'"PROD"', b'"Load"')
+MARKERS: Final = re.compile(rb'"(?:TIC|METER|CONTRACT|PROD|Load)"')
 """Only these drivers write one of these keys; `Load` stands in their ENERGY section, without TIC too."""
 
 METER: Final[Mapping[str, Callable[[float], Gauge]]] = {

@@ -23,8 +23,7 @@ HORODATE: Final = re.compile(r"([HhEe ])([0-9]{12})")
 
 def takes(message: Message) -> bool:
     """Whether a Teleinfo driver wrote this; plain Tasmota shares the topics."""
-    payload = message.payload
-    return any(marker in payload for marker in fields.MARKERS)
+    return fields.MARKERS.search(message.payload) is not None
 
 
 def parse(message: Message, context: Context) -> tuple[AnyRecord, ...] | Ignored:
@@ -112,9 +111,7 @@ def _alternative(sensors: Mapping[str, Any], frame: tic.Frame) -> tuple[AnyRecor
 
 def _numbers(section: Mapping[str, Any], known: Mapping[str, Callable[[float], Gauge]], name: str) -> list[Gauge]:
     return [
-        known[key](finite(value, f"{name}.{key}"))
-        for key, value in section.items()
-        if key in known and value is not None
+        known[key](finite(value, key, name)) for key, value in section.items() if key in known and value is not None
     ]
 
 
@@ -135,4 +132,4 @@ def _states(contract: Mapping[str, Any]) -> list[State]:
     words |= {
         name: tic.COLOURS.get(_text(contract.get(key)).strip().upper(), "") for key, name in fields.COLOURS.items()
     }
-    return [State.model_validate({"name": name, "value": value}) for name, value in words.items() if value]
+    return [tic.state(name, value) for name, value in words.items() if value]

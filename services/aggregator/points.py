@@ -1,0 +1,202 @@
+"""Records to points: pure, one table of names and types, no identifier of a vehicle.
+
+A raw point stands for one event: its time is the event's to the millisecond, and the digits below come from the
+event's id. So two messages of one instant are two points, and a redelivery overwrites itself.
+"""
+
+import zlib
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from schemas.energy import Gauge, IntervalEnergy, MeterReading, OutdoorTemperature, Register, State
+from schemas.envelope import Event
+from schemas.status import DeviceStatus
+from services.aggregator.history import Changed
+from services.aggregator.ports import FieldValue, Point, Row
+from services.aggregator.registers import MICRO, Reading
+from services.aggregator.traffic import MinuteFigures
+
+__all__ = [
+    "TAGS",
+    "RegisterKey",
+    "SeriesKey",
+    "raw_point",
+    "readings_of",
+    "stored_readings",
+    "traffic_point",
+    "window_point",
+]
+
+TAGS: Final = {
+    "meter": ("carrier", "household", "meter"),
+    "interval": ("carrier", "household", "meter", "quantity", "register"),
+    "weather": ("station",),
+    "device": ("device",),
+    "energy": ("carrier", "household", "meter", "quantity", "register", "window"),
+    "traffic": ("window", "zone"),
+    "kpi": ("kpi", "programme", "subject"),
+}
+"""Every tag there is: bounded by homes, junctions, stations; never by vehicles."""
+
+SeriesKey = tuple[str, str, str]
+"""Carrier, household, meter."""
+
+RegisterKey = tuple[str, str, str]
+"""Quantity, name, unit."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_UNIT_FIELD: Final = {"kWh": "energy_kwh", "m3": "volume_m3", "kvarh": "reactive_energy_kvarh"}
+_SUFFIX: Final = {unit: unit.lower().replace("/", "_per_").replace("%", "percent") for unit in (
+    "kWh", "kvarh", "m3", "W", "VA", "var", "V", "A", "Hz", "degC", "m3/h", "%", "1", "d", "hca", "kWh/m3"
+)}  # fmt: skip
+_UNITS: Final = {suffix: unit for unit, suffix in _SUFFIX.items()}
+_QUANTITIES: Final = (
+    "import_energy", "export_energy", "production", "consumption", "volume", "backflow_volume", "reactive_energy",
+)  # fmt: skip
+_MIDNIGHT: Final = "_since_midnight"
+
+
+def milliseconds(instant: datetime) -> int:
+    """Unix milliseconds of an aware instant, exactly."""
+    return (instant - _EPOCH) // timedelta(milliseconds=1)
+
+
+def _time_ns(event: Event) -> int:
+    return milliseconds(event.record.observed_at) * 1_000_000 + zlib.crc32(event.id.encode()) % 1_000_000
+
+
+def raw_point(event: Event) -> Point | None:
+    """The raw point of an event, or `None` for kinds that stay in the log (vehicles, signals, hazards)."""
+    record = event.record
+    fields: dict[str, FieldValue] = {}
+    tags: tuple[tuple[str, str], ...]
+    match record:
+        case MeterReading():
+            tags = (("carrier", record.carrier), ("household", record.household), ("meter", record.meter))
+            name = "meter"
+            _put_registers(fields, record.registers)
+            _put_gauges(fields, record.gauges)
+            _put_states(fields, record.states)
+            if record.counter_since is not None:
+                fields["counter_since_ms"] = milliseconds(record.counter_since)
+            if _undated(record):
+                fields["undated"] = True
+        case IntervalEnergy():
+            place = (("carrier", record.carrier), ("household", record.household), ("meter", record.meter))
+            tags = (*place, ("quantity", record.quantity), ("register", record.register_name))
+            name = "interval"
+            fields[_UNIT_FIELD.get(record.unit, "value")] = float(record.value)
+            fields["duration_s"] = (record.end - record.start).total_seconds()
+            if record.mean_power_w is not None:
+                fields["mean_power_w"] = float(record.mean_power_w)
+        case OutdoorTemperature():
+            name, tags = "weather", (("station", record.station),)
+            fields["temperature_degc"] = float(record.temperature_degc)
+        case DeviceStatus():
+            name, tags = "device", (("device", record.device),)
+            fields["availability"] = record.availability
+            _put_gauges(fields, record.gauges)
+            _put_states(fields, record.states)
+            if record.missing_from is not None and record.missing_until is not None:
+                fields["missing_s"] = (record.missing_until - record.missing_from).total_seconds()
+        case _:
+            return None
+    if record.flags:
+        fields["flags"] = ",".join(sorted(record.flags))
+    return Point(name, tags, tuple(sorted(fields.items())), _time_ns(event)) if fields else None
+
+
+def _put_registers(fields: dict[str, FieldValue], registers: tuple[Register, ...]) -> None:
+    for register in registers:
+        middle = f"{register.name}{_MIDNIGHT}" if register.since_midnight else register.name
+        fields[f"{register.quantity}_{middle}_{_SUFFIX[register.unit]}"] = float(register.value)
+
+
+def _put_gauges(fields: dict[str, FieldValue], gauges: tuple[Gauge, ...]) -> None:
+    for gauge in gauges:
+        fields[f"{gauge.quantity}_{gauge.name}_{_SUFFIX[gauge.unit]}"] = float(gauge.value)
+
+
+def _put_states(fields: dict[str, FieldValue], states: tuple[State, ...]) -> None:
+    for state in states:
+        fields[state.name] = state.value
+
+
+def _undated(record: MeterReading) -> bool:
+    """A retained message without a clock: it was true some time ago, nobody knows when."""
+    return record.retained and record.clock == "none"
+
+
+def readings_of(record: MeterReading) -> list[tuple[RegisterKey, Register, Reading]]:
+    """What a record says of its counters; nothing for a retained message without a clock."""
+    if _undated(record):
+        return []
+    at_ms = milliseconds(record.observed_at)
+    began_ms = milliseconds(record.counter_since) if record.counter_since is not None else None
+    return [
+        (
+            (register.quantity, register.name, register.unit),
+            register,
+            Reading(at_ms, round(register.value * MICRO), began_ms),
+        )
+        for register in record.registers
+        if not register.since_midnight and register.unit in _UNIT_FIELD
+    ]
+
+
+def stored_readings(rows: Sequence[Row]) -> dict[RegisterKey, list[Reading]]:
+    """What raw points say of the counters: the same as the records that they were made of."""
+    found: dict[RegisterKey, list[Reading]] = {}
+    for row in rows:
+        if row.fields.get("undated"):
+            continue
+        began = row.fields.get("counter_since_ms")
+        for field, value in row.fields.items():
+            key = _register_key(field)
+            if key is not None and isinstance(value, (int, float)):
+                reading = Reading(row.time_ns // 1_000_000, round(value * MICRO), None if began is None else int(began))
+                found.setdefault(key, []).append(reading)
+    return found
+
+
+def _register_key(field: str) -> RegisterKey | None:
+    """Quantity, name and unit of a raw field, if it is an index."""
+    quantity = next((each for each in _QUANTITIES if field.startswith(each + "_")), None)
+    if quantity is None:
+        return None
+    name, _, suffix = field[len(quantity) + 1 :].rpartition("_")
+    unit = _UNITS.get(suffix)
+    if unit not in _UNIT_FIELD or name.endswith(_MIDNIGHT) or not name:
+        return None
+    return quantity, name, unit
+
+
+def window_point(series: SeriesKey, register: RegisterKey, changed: Changed) -> Point:
+    """The point of a window; its revision is the number of readings known in it, so it grows with knowledge."""
+    (carrier, household, meter), (quantity, name, unit) = series, register
+    tags = (
+        ("carrier", carrier),
+        ("household", household),
+        ("meter", meter),
+        ("quantity", quantity),
+        ("register", name),
+        ("window", changed.name),
+    )
+    window = changed.window
+    fields: dict[str, FieldValue] = {
+        "coverage": window.coverage,
+        "estimated": window.estimated,
+        "revision": changed.readings,
+        _UNIT_FIELD[unit]: window.value / MICRO,
+    }
+    return Point("energy", tags, tuple(sorted(fields.items())), window.start_ms * 1_000_000)
+
+
+def traffic_point(figures: MinuteFigures) -> Point:
+    """The point of a junction's minute."""
+    fields: dict[str, FieldValue] = {"samples": figures.samples, "vehicles": figures.vehicles}
+    if figures.mean_speed_mps is not None:
+        fields["mean_speed_mps"] = figures.mean_speed_mps
+    tags = (("window", "1m"), ("zone", figures.zone))
+    return Point("traffic", tags, tuple(sorted(fields.items())), figures.start_ms * 1_000_000)

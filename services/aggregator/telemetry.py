@@ -1,0 +1,71 @@
+"""Every event and metric of the aggregator, in one place."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TypedDict
+
+import structlog
+from prometheus_client import CollectorRegistry, Gauge, Histogram
+from prometheus_client import Counter as Metric
+
+from services.aggregator.ports import Incoming, Partition, Refusal
+from services.runtime.telemetry import Health
+
+__all__ = ["AggregatorTelemetry"]
+
+
+class _In(TypedDict):
+    registry: CollectorRegistry
+
+
+class AggregatorTelemetry:
+    """Counts in batches, logs what an operator must know, keeps health."""
+
+    def __init__(self, registry: CollectorRegistry | None = None, health: Health | None = None) -> None:
+        self.registry = registry or CollectorRegistry()
+        self.health = health or Health()
+        self._log = structlog.get_logger("aggregator")
+        at = _In(registry=self.registry)
+        self.events = Metric("garonne_aggregator_events", "Events read from the log", ["kind"], **at)
+        self.points = Metric("garonne_aggregator_points", "Points stored", ["measurement"], **at)
+        self.refused = Metric("garonne_aggregator_refused", "Points refused for good", ["reason"], **at)
+        self.undecodable = Metric("garonne_aggregator_undecodable", "Records that are no event", **at)
+        self.duplicates = Metric("garonne_aggregator_duplicates", "Samples that were known", **at)
+        self.too_late = Metric("garonne_aggregator_too_late", "Vehicle messages too late for their minute", **at)
+        self.reread = Metric("garonne_aggregator_reread", "Times that the log was read again for late messages", **at)
+        self.loaded = Metric("garonne_aggregator_loaded", "Series read back from the raw bucket", **at)
+        self.lag = Gauge("garonne_aggregator_lag", "Records that wait", ["topic", "partition"], **at)
+        self.kept = Gauge("garonne_aggregator_kept_readings", "Readings kept in memory", **at)
+        self.failures = Metric("garonne_aggregator_failures", "Times a partner did not answer", **at)
+        buckets = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
+        self.write_seconds = Histogram("garonne_aggregator_write_seconds", "Storing a batch", buckets=buckets, **at)
+        self.health.ready("event log", "not used yet")
+        self.health.ready("time series", "not used yet")
+
+    def read(self, batch: Sequence[Incoming], kinds: Counter[str]) -> None:
+        """A batch was read."""
+        self.health.ready("event log")
+        for kind, number in kinds.items():
+            self.events.labels(kind).inc(number)
+        self.undecodable.inc(len(batch) - kinds.total())
+
+    def wrote(self, measurements: Counter[str], refusals: Sequence[Refusal], seconds: float) -> None:
+        """Points were stored, some refused."""
+        self.health.ready("time series")
+        self.write_seconds.observe(seconds)
+        for measurement, number in measurements.items():
+            self.points.labels(measurement).inc(number)
+        for reason, number in Counter(refusal.reason for refusal in refusals).items():
+            self.refused.labels(reason).inc(number)
+            self._log.error("points refused for good; they are in garonne.rejected", reason=reason, number=number)
+
+    def unavailable(self, reason: str) -> None:
+        """A partner does not answer; the batch is tried again and nothing is committed."""
+        self.failures.inc()
+        self.health.ready("time series", reason)
+        self._log.warning("trying the batch again", reason=reason)
+
+    def lagging(self, lag: Mapping[Partition, int]) -> None:
+        """How many records wait."""
+        for (topic, partition), number in lag.items():
+            self.lag.labels(topic, partition).set(number)

@@ -1,0 +1,158 @@
+"""Promise 2: what the store holds is a function of the records in the log, not of their order, copies or restarts."""
+
+import random
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.codec import encode
+from schemas.energy import MeterReading, Register
+from schemas.envelope import Event, key_of, topic_of
+from schemas.mobility import Position, VehicleState
+from services.aggregator.pipeline import Pipeline, Sealing
+from services.aggregator.ports import Incoming
+from services.aggregator.telemetry import AggregatorTelemetry
+from services.runtime.settings import AggregatorSettings
+from tests.fakes_aggregator import Crash, MemoryLog, MemoryStore
+
+PARIS = ZoneInfo("Europe/Paris")
+START = datetime(2026, 10, 24, 20, 0, tzinfo=UTC)  # the night before the clock goes back
+
+
+def _incoming(event: Event) -> Incoming:
+    received_ms = int(event.record.received_at.timestamp() * 1000)
+    return Incoming(topic_of(event.record), 0, 0, key_of(event.record).encode(), encode(event), received_ms)
+
+
+def _reading(number: int, minutes: int, wh: int, meter: int = 0, register: str = "total") -> Incoming:
+    at = START + timedelta(minutes=minutes)
+    record = MeterReading(
+        household=f"h_{meter:016x}",
+        meter=f"m_{meter:016x}",
+        carrier="electricity",
+        observed_at=at,
+        received_at=at + timedelta(seconds=1),
+        clock="tic_horodate",
+        registers=(Register(quantity="import_energy", name=register, value=wh / 1000, unit="kWh", modulus=1e6),),
+    )
+    return _incoming(Event(f"{number:032x}", "linky", record))
+
+
+def _vehicle(number: int, seconds: int, vehicle: int, speed: float | None, late_s: int = 0) -> Incoming:
+    at = START + timedelta(seconds=seconds)
+    record = VehicleState(
+        observed_at=at,
+        received_at=at + timedelta(seconds=late_s),
+        clock="its",
+        zone="33:4101",
+        vehicle=f"v_{vehicle:016x}",
+        station_type=5,
+        position=Position(latitude_deg=44.84, longitude_deg=-0.58),
+        speed_mps=speed,
+    )
+    return _incoming(Event(f"{number:032x}", "its_client_json", record))
+
+
+@st.composite
+def _logs(draw: st.DrawFn) -> list[Incoming]:
+    """Counters with growth, glitches, resets, gaps and two values of one instant; vehicles with late messages."""
+    records = []
+    minutes, wh = 0, draw(st.integers(0, 999_999_000))
+    for number in range(draw(st.integers(1, 25))):
+        minutes += draw(st.sampled_from([0, 1, 5, 5, 5, 10, 30, 200, 2000]))
+        wh = draw(st.sampled_from([wh, wh + 50, wh + 120, wh + 700, max(0, wh - 2000), 40, 0, wh * 1000]))
+        shown = wh % 1_000_000_000
+        records.append(
+            _reading(number, minutes, shown, draw(st.integers(0, 1)), draw(st.sampled_from(["total", "HC"])))
+        )
+    for number in range(draw(st.integers(0, 15))):
+        seconds, late_s = draw(st.integers(0, 600)), draw(st.sampled_from([0, 0, 1, 90, 7200, 30_000]))
+        speed = draw(st.sampled_from([None, 0.0, 8.33, 13.9]))
+        records.append(_vehicle(100 + number, seconds, draw(st.integers(0, 4)), speed, late_s))
+    return records
+
+
+async def _run(log: MemoryLog, store: MemoryStore, batch: int) -> None:
+    """One process: until everything is read."""
+    log.restart()
+    sealing = Sealing(lambda topic, content: topic.encode() + content, "d_0123456789abcdef")
+    pipeline = Pipeline(log, store, sealing, AggregatorSettings(), PARIS, AggregatorTelemetry())
+    while records := await log.poll(batch, 0.01):
+        await pipeline.store(records)
+
+
+async def _stored(records: Sequence[Incoming], batch: int = 1000) -> dict[Any, Any]:
+    store = MemoryStore()
+    await _run(MemoryLog(records), store, batch)
+    return store.content
+
+
+@given(
+    records=_logs(),
+    seed=st.integers(0, 2**32),
+    batch=st.integers(1, 12),
+    crashes=st.lists(st.integers(0, 60), max_size=4),
+)
+@settings(max_examples=150, deadline=None)
+async def test_order_copies_batches_and_crashes_do_not_change_what_is_stored(
+    records: list[Incoming], seed: int, batch: int, crashes: list[int]
+) -> None:
+    """The log as it came, in one batch, gives the same points as any permutation of it with copies and kills."""
+    expected = await _stored(records)
+    chance = random.Random(seed)  # noqa: S311
+    shuffled = records + chance.sample(records, k=len(records) // 2)
+    chance.shuffle(shuffled)
+    log, store = MemoryLog(shuffled), MemoryStore()
+    for points in crashes:
+        store.crash_after = points
+        try:
+            await _run(log, store, batch)
+        except Crash:
+            continue
+    store.crash_after = None
+    await _run(log, store, batch)
+    assert store.content == expected
+
+
+async def test_a_store_that_does_not_answer_for_a_while_loses_nothing() -> None:
+    """The same batch is tried until it is stored, and is committed once."""
+    records = [_reading(number, number * 5, number * 100) for number in range(20)]
+    log, store = MemoryLog(records), MemoryStore()
+    store.unavailable = 3
+    with pytest.raises(Exception, match="scripted"):
+        await _run(log, store, 7)
+    assert log.committed == {}
+    for _ in range(4):
+        try:
+            await _run(log, store, 7)
+        except Exception as fault:  # noqa: BLE001
+            assert "scripted" in str(fault)  # noqa: PT017
+    assert store.content == await _stored(records)
+    assert log.committed == {"garonne.energy": 20}
+
+
+async def test_days_of_readings_behind_the_checkpoint_are_loaded_when_a_late_one_comes() -> None:
+    """A reading of three weeks ago corrects its windows exactly, although memory has forgotten them."""
+    hourly = [_reading(number, number * 15, number * 100) for number in range(3000)]
+    late = [hourly.pop(index) for index in (900, 400, 399, 60, 59)]
+    in_order = sorted([*hourly, *late], key=lambda record: record.timestamp_ms)
+    log, store = MemoryLog(hourly), MemoryStore()
+    await _run(log, store, 500)
+    for record in late:
+        log.append(record)
+    await _run(log, store, 2)
+    assert store.content == await _stored(in_order)
+
+
+async def test_a_record_that_is_no_event_is_rejected_and_its_neighbours_are_stored() -> None:
+    """Garbage in the log stops nothing."""
+    good = _reading(1, 0, 100)
+    log, store = MemoryLog([good, good._replace(value=b"garbage"), _reading(2, 5, 200)]), MemoryStore()
+    await _run(log, store, 10)
+    assert len(log.rejected) == 1
+    assert store.content == await _stored([good, _reading(2, 5, 200)])
