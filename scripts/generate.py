@@ -20,10 +20,9 @@ def generated() -> Iterator[tuple[Path, str]]:
     for name, schema in json_schemas().items():
         yield ROOT / "schemas" / "json" / f"{name}.json", json.dumps(schema, indent=2, sort_keys=True) + "\n"
     yield ROOT / "schemas" / "asyncapi.json", json.dumps(asyncapi_document(), indent=2) + "\n"
-    for path, text in reference_pages().items():
-        yield ROOT / path, text
-    for path, text in tables_in_place(ROOT).items():
-        yield path, text
+    for name, text in reference_pages().items():
+        yield ROOT / name, text
+    yield from tables_in_place(ROOT).items()
 
 
 def main(arguments: list[str]) -> int:

@@ -55,11 +55,19 @@ class FakeSink:
 
     def __init__(self) -> None:
         self.log: list[Outgoing] = []
+        self._changed = asyncio.Condition()
 
     async def send(self, batch: Sequence[Outgoing]) -> None:
         """Store after a turn of the loop, as a server would."""
         await asyncio.sleep(0)
         self.log.extend(batch)
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def until(self, number: int, patience_s: float = 60.0) -> None:
+        """Wait until so many records are stored."""
+        async with asyncio.timeout(patience_s), self._changed:
+            await self._changed.wait_for(lambda: len(self.log) >= number)
 
 
 class Flaky:

@@ -5,7 +5,7 @@ again from the checkpoint before them. Readings older than a few days are forgot
 that age arrives, the caller gives the whole series again, read back from the raw bucket (`TooOld`).
 """
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -138,7 +138,7 @@ class RegisterHistory:
             for low, high in windows_between(name, start_ms, min(end_ms + 1, last_ms), self._zone):
                 if high <= first_ms or low >= last_ms:
                     continue
-                count = bisect_right(self._times, high) - bisect_left(self._times, low)
+                count = bisect_left(self._times, high) - bisect_left(self._times, low)
                 yield Changed(name, value_of(self._segments, self._starts_ms, low, high), count)
 
 

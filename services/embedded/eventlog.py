@@ -17,6 +17,7 @@ from weakref import WeakSet
 
 from services.aggregator import ports as reading
 from services.aggregator.ports import Incoming, Partition
+from services.embedded.sqlite import open_file
 from services.ingest import ports as writing
 from services.ingest.ports import Outgoing
 
@@ -28,7 +29,6 @@ _PAGE: Final = 5000
 """Records read at once by `since`."""
 _LOOK_AGAIN_S: Final = 0.05
 """How soon a waiting reader sees what another process wrote; its own process wakes it at once."""
-_BUSY_S: Final = 30.0
 
 _Result = TypeVar("_Result")
 _waiting: WeakSet["SqliteLog"] = WeakSet()
@@ -54,10 +54,7 @@ class _File:
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
-            connection.executescript(_SCHEMA)
-            self._connection = connection
+            self._connection = open_file(self.path, _SCHEMA)
         return self._connection
 
     def table(self, connection: sqlite3.Connection, topic: str) -> str:
@@ -83,8 +80,6 @@ class _File:
 
 
 _SCHEMA: Final = """
-PRAGMA journal_mode = WAL;
-PRAGMA synchronous = FULL;
 CREATE TABLE IF NOT EXISTS topic (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS position (
     member TEXT NOT NULL, topic TEXT NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (member, topic)

@@ -18,16 +18,14 @@ from pydantic_core import from_json, to_json
 
 from services.aggregator.lineprotocol import line, nanoseconds, series
 from services.aggregator.ports import FieldValue, Point, Refusal, Row, Unavailable
+from services.embedded.sqlite import open_file
 
 __all__ = ["SqliteStore"]
 
-_BUSY_S: Final = 30.0
 _FIRST_NS: Final = -(2**63)
 _LAST_NS: Final = 2**63 - 1
 _NAMES: Final = {float: "float", int: "integer", bool: "boolean", str: "string"}
 _SCHEMA: Final = """
-PRAGMA journal_mode = WAL;
-PRAGMA synchronous = FULL;
 CREATE TABLE IF NOT EXISTS series (
     id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE, measurement TEXT NOT NULL, tags TEXT NOT NULL
 );
@@ -120,10 +118,7 @@ class SqliteStore:
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(self._path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
-            connection.executescript(_SCHEMA)
-            self._connection = connection
+            self._connection = open_file(self._path, _SCHEMA)
         return self._connection
 
     def _write(self, connection: sqlite3.Connection, points: Sequence[Point]) -> list[Refusal]:

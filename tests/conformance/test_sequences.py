@@ -14,7 +14,7 @@ import pytest
 from schemas.energy import MeterReading
 from schemas.envelope import Event
 from services.aggregator.points import milliseconds, readings_of
-from services.aggregator.registers import MICRO, Reading, Segment, credit, limits_for
+from services.aggregator.registers import MICRO, Limits, Reading, Segment, credit, limits_for
 from services.aggregator.windows import Window, local_day, value_of, windows_between
 from services.ingest.profiles import discover
 from tests.cases import NAMES
@@ -35,7 +35,7 @@ def _events(played: Played) -> list[Event]:
 def _curves(events: Sequence[Event]) -> dict[SeriesKey, list[Segment]]:
     """What is credited, by register."""
     readings: dict[SeriesKey, dict[int, Reading]] = {}
-    limits = {}
+    limits: dict[SeriesKey, Limits] = {}
     for event in events:
         if not isinstance(event.record, MeterReading):
             continue

@@ -97,9 +97,8 @@ class Connections:
 
 
 @contextmanager
-def publisher(port: int, *, qos0_without_waiting: bool = False) -> Iterator[mqtt.Client]:
+def _publisher(port: int) -> Iterator[mqtt.Client]:
     """An independent client, connected."""
-    del qos0_without_waiting
     client = mqtt.Client(CallbackAPIVersion.VERSION2)
     client.max_inflight_messages_set(1000)
     client.connect("127.0.0.1", port)
@@ -111,12 +110,14 @@ def publisher(port: int, *, qos0_without_waiting: bool = False) -> Iterator[mqtt
         client.loop_stop()
 
 
-async def publish(port: int, payloads: Sequence[bytes], *, topic: str = TOPIC, qos: int = 1) -> None:
+async def publish(
+    port: int, payloads: Sequence[bytes], *, topic: str = TOPIC, qos: int = 1, retain: bool = False
+) -> None:
     """Publish with paho-mqtt and wait for the broker's acknowledgements."""
 
     def work() -> None:
-        with publisher(port) as client:
-            for sent in [client.publish(topic, each, qos=qos) for each in payloads]:
+        with _publisher(port) as client:
+            for sent in [client.publish(topic, each, qos=qos, retain=retain) for each in payloads]:
                 sent.wait_for_publish(60)
 
     await asyncio.to_thread(work)

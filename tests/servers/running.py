@@ -1,4 +1,4 @@
-"""Run the real servers for a test: own ports, own folder, start, stop, kill, pause; nobody else's process is touched."""
+"""Run the real servers for a test: own ports, own folder, start, stop, kill, pause; no other process is touched."""
 
 import base64
 import ctypes
@@ -81,7 +81,11 @@ class Server:
         """
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
-                self.command(), cwd=self.data, stdout=output, stderr=output, preexec_fn=_die_with_parent
+                self.command(),
+                cwd=self.data,
+                stdout=output,
+                stderr=output,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509 - one system call, no Python object of a thread
             )
         self._until(self.is_ready, "start")
         return self

@@ -19,7 +19,7 @@ def _deliveries(number: int, generation: int = 1, start: int = 0) -> list[Delive
 
 @given(st.data(), st.integers(1, 60))
 def test_any_order_of_completion_releases_in_receive_order_each_once(data: st.DataObject, number: int) -> None:
-    """Whatever completes first, and however often it is said, the released sequence is 0, 1, 2, …"""
+    """Whatever completes first, and however often it is said, the released sequence is 0, 1, 2 and so on."""
     window = AcknowledgementWindow()
     deliveries = _deliveries(number)
     window.received(deliveries, 0.0)

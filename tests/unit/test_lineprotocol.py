@@ -101,7 +101,8 @@ def test_the_client_writes_the_same_series_and_values(point: Point) -> None:
     for name, value in point.fields:
         theirs.field(name, value)  # type: ignore[no-untyped-call]
     text = theirs.time(point.time_ns).to_line_protocol()  # type: ignore[no-untyped-call]
-    if not any("\t" in str(part) for part in (point.measurement, point.tags, point.fields)):
+    # Their client spells a tab as two characters, and so makes another name of it.
+    if "\t" not in "".join((point.measurement, *(part for tag in point.tags for part in tag), *dict(point.fields))):
         assert dict(read(text.encode()).fields) == dict(point.fields)
 
 

@@ -1,0 +1,1 @@
+"""The KPI mechanism: one folder per indicator."""

@@ -52,6 +52,10 @@ class Frame:
     retained: bool
 
 
+_SECOND_AND_THIRD: Final = frozenset(("URMS2", "URMS3", "IRMS2", "IRMS3"))
+"""0 on a single-phase meter, where it means nothing; on three phases it is an outage."""
+
+
 def index(name: str, *, export: bool = False) -> Callable[[float], Register]:
     """A maker of nine-digit energy registers, in kWh."""
     return trusted.register("export_energy" if export else "import_energy", name, "kWh", modulus=MODULUS_KWH)
@@ -144,13 +148,13 @@ def records(groups: Iterable[Group], frame: Frame, context: Context) -> tuple[Me
     gauges: list[Gauge] = []
     single_phase = "SINSTS" in present and "SINSTS1" not in present
     for label, group in present.items():
-        number = _number(group.data)
-        if number is None or (single_phase and number == 0 and label in ("URMS2", "URMS3", "IRMS2", "IRMS3")):
+        if label in _OTHERS or (number := _number(group.data)) is None:
             continue
         if label in REGISTERS:
             registers.append(REGISTERS[label](number / 1000))
         elif label in GAUGES:
-            gauges.append(GAUGES[label](float(number)))
+            if number or not single_phase or label not in _SECOND_AND_THIRD:
+                gauges.append(GAUGES[label](float(number)))
         elif label in KVA:
             gauges.append(KVA[label](float(number if number > _LARGEST_KVA else number * 1000)))
         elif label in DATED and group.at is not None and _credible(group.at, frame, context):

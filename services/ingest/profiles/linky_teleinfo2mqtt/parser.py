@@ -132,9 +132,11 @@ def _text(entry: dict[str, Any], key: str) -> str:
 
 
 def _group(label: str, entry: dict[str, Any], message: Message, context: Context) -> tic.Group:
-    key = "value" if label in fields.TEXT_BY_VALUE else "raw"
-    data = _text(entry, key) or _text(entry, "raw") or _text(entry, "value")
-    return tic.Group(label, data, _horodate(entry.get("timestamp"), message, context))
+    data = entry.get("value" if label in fields.TEXT_BY_VALUE else "raw")
+    if type(data) is not str:
+        data = _text(entry, "raw") or _text(entry, "value")
+    timestamp = entry.get("timestamp")
+    return tic.Group(label, data, None if timestamp is None else _horodate(timestamp, message, context))
 
 
 def _horodate(timestamp: Any, message: Message, context: Context) -> Reading | None:

@@ -1,0 +1,129 @@
+"""The Kafka sink against a real Kafka: down at the start, silent, restarted; partitions, times, large records."""
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.partitioner import DefaultPartitioner
+
+from services.ingest.adapters.kafka import KafkaSink
+from services.ingest.ports import Outgoing, Unavailable
+from services.runtime.settings import KafkaSettings
+from tests.servers.running import Kafka
+
+pytestmark = pytest.mark.servers
+
+_TOPIC = "garonne.energy"
+_TIME_MS = 1_768_201_200_123
+
+
+def _records(number: int, start: int = 0) -> list[Outgoing]:
+    return [
+        Outgoing(_TOPIC, b"h_%d" % (each % 50), b"value %d" % each, _TIME_MS + each) for each in range(start, number)
+    ]
+
+
+@asynccontextmanager
+async def _sink(kafka: Kafka, delivery_timeout_s: float = 30.0) -> AsyncIterator[KafkaSink]:
+    sink = KafkaSink(KafkaSettings(bootstrap=kafka.bootstrap, delivery_timeout_s=delivery_timeout_s))
+    try:
+        yield sink
+    finally:
+        await sink.close()
+
+
+async def _stored(kafka: Kafka, topic: str = _TOPIC) -> Sequence[ConsumerRecord]:
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=kafka.bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
+    )
+    await consumer.start()
+    try:
+        parts = [TopicPartition(topic, part) for part in sorted(await consumer._client._wait_on_metadata(topic))]
+        consumer.assign(parts)
+        end = await consumer.end_offsets(parts)
+        found: list[ConsumerRecord] = []
+        while any([await consumer.position(part) < end[part] for part in parts]):
+            for records in (await consumer.getmany(timeout_ms=200)).values():
+                found += records
+        return found
+    finally:
+        await consumer.stop()
+
+
+async def _until_sent(sink: KafkaSink, batch: Sequence[Outgoing]) -> int:
+    """Send until it is stored, as the pipeline does; gives the refusals before."""
+    refused = 0
+    async with asyncio.timeout(90):
+        while True:
+            try:
+                await sink.send(batch)
+            except Unavailable:
+                refused += 1
+            else:
+                return refused
+
+
+async def test_a_batch_is_placed_as_kafka_places_it_in_order_with_its_times(tmp_path: Path) -> None:
+    """Four partitions, murmur2 of the key, order within a key, timestamp = receive time; large records too."""
+    with Kafka(tmp_path, partitions=1) as kafka:
+        async with _sink(kafka) as sink:
+            await asyncio.gather(sink.send(_records(3000)), sink.send([]))
+            await sink.send([Outgoing("garonne.rejected", b"d_1", bytes(950_000), _TIME_MS)] * 2)
+        stored = await _stored(kafka)
+        assert {record.partition for record in stored} == {0, 1, 2, 3}
+        placed = DefaultPartitioner()
+        assert all(record.partition == placed(record.key, [0, 1, 2, 3], []) for record in stored)
+        assert sorted(_records(3000), key=lambda each: each.timestamp_ms) == sorted(
+            (Outgoing(_TOPIC, record.key, record.value, record.timestamp) for record in stored),
+            key=lambda each: each.timestamp_ms,
+        )
+        for key in {record.key for record in stored}:
+            times = [record.timestamp for record in stored if record.key == key]
+            assert times == sorted(times)
+        assert len(await _stored(kafka, "garonne.rejected")) == 2
+
+
+@pytest.mark.slow
+async def test_kafka_may_be_down_at_the_start_and_go_down_later(tmp_path: Path) -> None:
+    """Not there, then there, then killed, then there again: refusals in between, everything stored, no task left."""
+    kafka = Kafka(tmp_path)
+    before = len(asyncio.all_tasks())
+    async with _sink(kafka, delivery_timeout_s=3) as sink:
+        with pytest.raises(Unavailable, match=f"no Kafka answers at {kafka.bootstrap}"):
+            await sink.start()
+        with kafka:
+            await sink.send(_records(10))
+            await asyncio.to_thread(kafka.kill)
+            sending = asyncio.create_task(_until_sent(sink, _records(20, 10)))
+            with pytest.raises(Unavailable):
+                await sink.send(_records(30, 20))
+            await asyncio.to_thread(kafka.start)
+            assert await sending >= 1
+            await _until_sent(sink, _records(30, 20))
+            assert {record.value for record in await _stored(kafka)} == {each.value for each in _records(30)}
+    gc.collect()
+    await asyncio.sleep(0)
+    assert len(asyncio.all_tasks()) == before
+
+
+@pytest.mark.slow
+async def test_a_kafka_that_falls_silent_is_given_up_after_the_deadline(tmp_path: Path) -> None:
+    """An idempotent producer would wait for ever; ours is thrown away and made anew."""
+    before = len(asyncio.all_tasks())
+    with Kafka(tmp_path) as kafka:
+        async with _sink(kafka, delivery_timeout_s=2) as sink:
+            await _until_sent(sink, _records(10))
+            kafka.pause()
+            with pytest.raises(Unavailable):
+                await sink.send(_records(20, 10))
+            assert sink._producer is None
+            kafka.resume()
+            await _until_sent(sink, _records(20, 10))
+            assert {record.value for record in await _stored(kafka)} == {each.value for each in _records(20)}
+    gc.collect()
+    await asyncio.sleep(0)
+    assert len(asyncio.all_tasks()) == before
