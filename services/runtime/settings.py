@@ -52,28 +52,36 @@ Seconds = Annotated[float, Field(gt=0, le=86_400)]
 class MqttSettings(_Section):
     """The broker. QoS 1 and a persistent session always: anything less loses messages."""
 
-    host: str = "127.0.0.1"
-    port: Port = 1883
+    host: str = Field(default="127.0.0.1", description="Name or address of the broker.")
+    port: Port = Field(default=1883, description="1883, with TLS usually 8883. It must speak MQTT 5.")
     client_id: str = Field(default="garonne-ingest-1", description="Names the session at the broker: one per process.")
-    username: str | None = None
-    password_file: Path | None = None
-    tls: bool = False
+    username: str | None = Field(default=None, description="User name at the broker, if it wants one.")
+    password_file: Path | None = Field(default=None, description="File with the password alone.")
+    tls: bool = Field(default=False, description="Encrypt the connection and check the broker's certificate.")
     ca_file: Path | None = Field(default=None, description="Certificate authority; the system's if not given.")
-    certificate_file: Path | None = None
-    private_key_file: Path | None = None
+    certificate_file: Path | None = Field(
+        default=None, description="Our own certificate, where the broker asks for one."
+    )
+    private_key_file: Path | None = Field(default=None, description="The key that belongs to it.")
     share_group: str | None = Field(
         default=None, description="Shared subscription `$share/<group>/…`: several processes divide the messages."
     )
-    session_expiry_s: Annotated[int, Field(ge=3600)] = 7 * 86_400
+    session_expiry_s: Annotated[int, Field(ge=3600)] = Field(
+        default=7 * 86_400, description="How long the broker keeps messages for us while we are away."
+    )
     receive_maximum: Annotated[int, Field(ge=1, le=65535)] = Field(
         default=2048, description="Messages the broker may have in flight to us, unacknowledged."
     )
     broker_inflight: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="The broker's own limit (Mosquitto: max_inflight_messages, 20 if it sets none)."
     )
-    keepalive_s: Annotated[int, Field(ge=5, le=600)] = 30
-    reconnect_least_s: Seconds = 0.5
-    reconnect_most_s: Seconds = 30.0
+    keepalive_s: Annotated[int, Field(ge=5, le=600)] = Field(
+        default=30, description="A connection silent for longer is found dead."
+    )
+    reconnect_least_s: Seconds = Field(
+        default=0.5, description="First waiting time before a new try; doubled each time."
+    )
+    reconnect_most_s: Seconds = Field(default=30.0, description="Longest waiting time before a new try.")
 
     @property
     def window(self) -> int:
@@ -84,43 +92,49 @@ class MqttSettings(_Section):
 class KafkaSettings(_Section):
     """The event log."""
 
-    bootstrap: str = "127.0.0.1:9092"
-    group: str = "garonne-aggregator"
-    compression: Literal["none", "lz4", "gzip"] = "lz4"
+    bootstrap: str = Field(default="127.0.0.1:9092", description="`host:port` of one or more brokers, with commas.")
+    group: str = Field(default="garonne-aggregator", description="Consumer group of the aggregator.")
+    compression: Literal["none", "lz4", "gzip"] = Field(default="lz4", description="Of batches that ingest writes.")
     delivery_timeout_s: Seconds = Field(
         default=30.0,
         description="After this long without an answer the producer is made anew; nothing is acknowledged.",
     )
-    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_SSL"] = "PLAINTEXT"
-    ca_file: Path | None = None
-    username: str | None = None
-    password_file: Path | None = None
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_SSL"] = Field(
+        default="PLAINTEXT", description="SASL is SCRAM-SHA-512."
+    )
+    ca_file: Path | None = Field(default=None, description="Certificate authority; the system's if not given.")
+    username: str | None = Field(default=None, description="For SASL.")
+    password_file: Path | None = Field(default=None, description="File with the password alone.")
 
 
 class InfluxSettings(_Section):
     """The time series."""
 
-    url: str = "http://127.0.0.1:8086"
-    org: str = "garonne"
-    token_file: Path | None = None
-    raw_bucket: str = "garonne_raw"
-    rollup_bucket: str = "garonne_rollup"
-    kpi_bucket: str = "garonne_kpi"
-    timeout_s: Seconds = 20.0
+    url: str = Field(default="http://127.0.0.1:8086", description="Of InfluxDB.")
+    org: str = Field(default="garonne", description="Organisation.")
+    token_file: Path | None = Field(default=None, description="File with the token alone.")
+    raw_bucket: str = Field(default="garonne_raw", description="Bucket of single readings, kept for two years.")
+    rollup_bucket: str = Field(default="garonne_rollup", description="Bucket of windows.")
+    kpi_bucket: str = Field(default="garonne_kpi", description="Bucket of indicators.")
+    timeout_s: Seconds = Field(default=20.0, description="A request without an answer is made again after this long.")
 
 
 class EmbeddedSettings(_Section):
     """Event log and time series in SQLite files instead of Kafka and InfluxDB."""
 
-    folder: Path = Path("var")
+    folder: Path = Field(default=Path("var"), description="Where the two files are.")
 
 
 class IngestSettings(_Section):
     """The acknowledgement engine: batch and linger are checked against the window of the broker."""
 
-    batch: Annotated[int, Field(ge=1, le=10_000)] = 512
-    linger_s: Annotated[float, Field(gt=0, le=5)] = 0.02
-    batches_in_flight: Annotated[int, Field(ge=1, le=16)] = 3
+    batch: Annotated[int, Field(ge=1, le=10_000)] = Field(default=512, description="Messages in one batch at most.")
+    linger_s: Annotated[float, Field(gt=0, le=5)] = Field(
+        default=0.02, description="How long a batch may wait to fill."
+    )
+    batches_in_flight: Annotated[int, Field(ge=1, le=16)] = Field(
+        default=3, description="Batches on their way to the event log at once."
+    )
     unhealthy_after_s: Seconds = Field(default=60.0, description="Health turns red when nothing could be acknowledged.")
     metrics_port: Port = Field(default=9101, description="Port of /metrics, /healthz and /readyz; 0 takes a free one.")
 
@@ -128,19 +142,21 @@ class IngestSettings(_Section):
 class AggregatorSettings(_Section):
     """Reading the log and writing points."""
 
-    batch: Annotated[int, Field(ge=1, le=100_000)] = 5000
-    poll_s: Annotated[float, Field(gt=0, le=10)] = 0.5
-    metrics_port: Port = 9102
+    batch: Annotated[int, Field(ge=1, le=100_000)] = Field(default=5000, description="Records in one batch at most.")
+    poll_s: Annotated[float, Field(gt=0, le=10)] = Field(default=0.5, description="How long to wait for records.")
+    metrics_port: Port = Field(default=9102, description="Port of /metrics, /healthz and /readyz; 0 takes a free one.")
 
 
 class ProfileSettings(_Section):
     """What the site knows of a family."""
 
-    enabled: bool = True
+    enabled: bool = Field(default=True, description="Whether this family is read at all.")
     topics: tuple[str, ...] | None = Field(default=None, description="Topic filters instead of the family's own.")
-    timezone: ZoneName | None = None
+    timezone: ZoneName | None = Field(default=None, description="Of the devices' clocks, if not the site's.")
     mapping: dict[str, str] = Field(default_factory=dict, description="Meaning of names that a user chose.")
-    its_leap_seconds: Literal["tai", "utc"] = "tai"
+    its_leap_seconds: Literal["tai", "utc"] = Field(
+        default="tai", description="`utc` for senders that leave leap seconds out of TimestampIts."
+    )
 
 
 class Settings(BaseSettings):
@@ -150,13 +166,19 @@ class Settings(BaseSettings):
         frozen=True, extra="forbid", env_prefix="GARONNE_", env_nested_delimiter="__", validate_default=True
     )
 
-    storage: Literal["servers", "embedded"] = "servers"
-    timezone: ZoneName = "Europe/Paris"
+    storage: Literal["servers", "embedded"] = Field(
+        default="servers", description="Kafka and InfluxDB, or SQLite files on this machine."
+    )
+    timezone: ZoneName = Field(default="Europe/Paris", description="Of local days, and of clocks that tell no zone.")
     key_file: Path | None = Field(default=None, description="The secret behind all pseudonyms; at least 32 bytes.")
     households_file: Path | None = Field(default=None, description="Registry of households, teams and their devices.")
     junctions_file: Path | None = Field(default=None, description="GeoJSON of the equipped junctions.")
-    accept_past_days: Annotated[int, Field(ge=1, le=3660)] = 1098
-    accept_future_s: Annotated[int, Field(ge=0, le=86_400)] = 600
+    accept_past_days: Annotated[int, Field(ge=1, le=3660)] = Field(
+        default=1098, description="A source time older than this is not believed; the receive time stands for it."
+    )
+    accept_future_s: Annotated[int, Field(ge=0, le=86_400)] = Field(
+        default=600, description="A source time further ahead of reception than this is not believed."
+    )
     mqtt: MqttSettings = MqttSettings()
     kafka: KafkaSettings = KafkaSettings()
     influxdb: InfluxSettings = InfluxSettings()
