@@ -39,5 +39,6 @@ async def run_aggregator(  # noqa: PLR0913, PLR0917 - what the command line puts
     events = telemetry or AggregatorTelemetry()
     zone = ZoneInfo(settings.timezone)
     pipeline = Pipeline(log, store, Sealing(seal, device), settings.aggregator, zone, events)
-    async with serve_telemetry(events.registry, events.health, settings.aggregator.metrics_port):
+    at = settings.aggregator
+    async with serve_telemetry(events.registry, events.health, at.metrics_port, at.metrics_host):
         await pipeline.run(stop)

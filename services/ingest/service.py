@@ -71,7 +71,9 @@ async def run_ingest(  # noqa: PLR0913 - the parts that make the service
     telemetry = telemetry or IngestTelemetry()
     events = _Events(telemetry)
     async with (
-        serve_telemetry(telemetry.registry, telemetry.health, settings.ingest.metrics_port),
+        serve_telemetry(
+            telemetry.registry, telemetry.health, settings.ingest.metrics_port, settings.ingest.metrics_host
+        ),
         MqttSource(settings.mqtt, topics, events) as source,
         asyncio.TaskGroup() as group,
     ):

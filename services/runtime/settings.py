@@ -136,6 +136,7 @@ class IngestSettings(_Section):
         default=3, description="Batches on their way to the event log at once."
     )
     unhealthy_after_s: Seconds = Field(default=60.0, description="Health turns red when nothing could be acknowledged.")
+    metrics_host: str = Field(default="127.0.0.1", description="Address of /metrics; 0.0.0.0 inside a container.")
     metrics_port: Port = Field(default=9101, description="Port of /metrics, /healthz and /readyz; 0 takes a free one.")
 
 
@@ -144,6 +145,7 @@ class AggregatorSettings(_Section):
 
     batch: Annotated[int, Field(ge=1, le=100_000)] = Field(default=5000, description="Records in one batch at most.")
     poll_s: Annotated[float, Field(gt=0, le=10)] = Field(default=0.5, description="How long to wait for records.")
+    metrics_host: str = Field(default="127.0.0.1", description="Address of /metrics; 0.0.0.0 inside a container.")
     metrics_port: Port = Field(default=9102, description="Port of /metrics, /healthz and /readyz; 0 takes a free one.")
 
 
