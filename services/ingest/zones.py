@@ -1,25 +1,193 @@
-"""The equipped junctions: which one a position belongs to. The edge of a zone cuts trips (c-its.md 6)."""
+"""The equipped junctions: which one a position belongs to. The edge of a zone cuts trips (c-its.md 6).
 
+The file is GeoJSON (RFC 7946): a FeatureCollection whose features have a property `id` (a public name), perhaps
+`name`, and a Polygon or MultiPolygon, or a Point with `radius_m`. Without a file every position is in the cell
+`q:<quadkey>` of the Bing tile system at zoom 16: 430 m wide in Bordeaux, 611 m at the equator.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
+from typing import Any, Final
 
 from services.ingest.profiles import Zones
 
-__all__ = ["ZoneProblem", "load_zones"]
+__all__ = ["CELL_ZOOM", "ZoneProblem", "load_zones", "quadkey"]
+
+CELL_ZOOM: Final = 16
+_STEP_DEG: Final = 0.0005
+"""Width of the cells in which the answer of the spatial index is remembered: at most 56 m."""
+_METRES_PER_DEGREE: Final = 111_195.0
+_CIRCLE_SIDES: Final = 180
+_LARGEST_RADIUS_M: Final = 5000
+_MERCATOR_EDGE_DEG: Final = 85.05112878
+_NAME: Final = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,79}$")
 
 
 class ZoneProblem(Exception):
     """The junctions file is wrong; the text names the feature and the rule."""
 
 
+def load_zones(path: Path | None) -> Zones:
+    """Read the file.
+
+    Raises:
+        ZoneProblem: the file cannot be read, or a feature breaks a rule.
+    """
+    if path is None:
+        return _Cells()
+    try:
+        document = json.loads(path.read_bytes())
+    except OSError as error:
+        raise ZoneProblem(f"junctions file {path}: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise ZoneProblem(f"junctions file {path}: not JSON: {error}") from error
+    try:
+        return _Junctions(dict(_zones_of(document)))
+    except ZoneProblem as problem:
+        raise ZoneProblem(f"junctions file {path}: {problem}") from None
+
+
+def quadkey(latitude_deg: float, longitude_deg: float, zoom: int = CELL_ZOOM) -> str:
+    """The Bing quadkey of a position: one digit per zoom level."""
+    # The same arithmetic for all: beyond the edge of the Mercator square the outermost tile.
+    latitude = math.radians(max(-_MERCATOR_EDGE_DEG, min(_MERCATOR_EDGE_DEG, latitude_deg)))
+    tiles = 1 << zoom
+    x = int((longitude_deg + 180.0) / 360.0 * tiles)
+    y = int((0.5 - math.asinh(math.tan(latitude)) / math.tau) * tiles)
+    return _digits(max(0, min(tiles - 1, x)), max(0, min(tiles - 1, y)), zoom)
+
+
+@lru_cache(maxsize=65_536)
+def _digits(x: int, y: int, zoom: int) -> str:
+    # Binary digits read as decimal ones: each digit of the sum is x's bit plus twice y's bit.
+    return f"{int(f'{x:b}') + 2 * int(f'{y:b}'):0{zoom}d}"
+
+
 class _Cells:
     """No junction is configured: every position is in its cell."""
 
     def at(self, latitude_deg: float, longitude_deg: float) -> str | None:
-        del latitude_deg, longitude_deg
-        return "q:0"
+        return f"q:{quadkey(latitude_deg, longitude_deg)}"
 
 
-def load_zones(path: Path | None) -> Zones:
-    """Read the file."""
-    del path
-    return _Cells()
+class _Junctions:
+    """The zones in a spatial index; where zones overlap, the junction with the nearest centre wins."""
+
+    def __init__(self, zones: dict[str, Any]) -> None:
+        from shapely import STRtree, prepare  # noqa: PLC0415 - 0.2 s that only a site with junctions pays
+
+        self._names = list(zones)
+        self._shapes = list(zones.values())
+        for each in self._shapes:
+            prepare(each)
+        self._centres = [(each.centroid.y, each.centroid.x) for each in self._shapes]
+        self._tree = STRtree(self._shapes)
+        self._around = lru_cache(maxsize=262_144)(self._zones_around)
+
+    def at(self, latitude_deg: float, longitude_deg: float) -> str | None:
+        candidates, certain = self._around(math.floor(latitude_deg / _STEP_DEG), math.floor(longitude_deg / _STEP_DEG))
+        if certain or not candidates:
+            return self._names[candidates[0]] if candidates else None
+        inside = [each for each in candidates if self._holds(each, latitude_deg, longitude_deg)]
+        if not inside:
+            return None
+        return self._names[min(inside, key=lambda each: self._distance(each, latitude_deg, longitude_deg))]
+
+    def _zones_around(self, row: int, column: int) -> tuple[tuple[int, ...], bool]:
+        """The zones that a cell of the grid touches, and whether all of it lies in the only one."""
+        from shapely import box  # noqa: PLC0415
+
+        south, west = row * _STEP_DEG, column * _STEP_DEG
+        cell = box(west, south, west + _STEP_DEG, south + _STEP_DEG)
+        touched = tuple(sorted(int(each) for each in self._tree.query(cell, predicate="intersects")))
+        return touched, len(touched) == 1 and bool(self._shapes[touched[0]].contains(cell))
+
+    def _holds(self, zone: int, latitude_deg: float, longitude_deg: float) -> bool:
+        from shapely import intersects_xy  # noqa: PLC0415
+
+        return bool(intersects_xy(self._shapes[zone], longitude_deg, latitude_deg))
+
+    def _distance(self, zone: int, latitude_deg: float, longitude_deg: float) -> float:
+        latitude, longitude = self._centres[zone]
+        return math.hypot(latitude - latitude_deg, (longitude - longitude_deg) * math.cos(math.radians(latitude)))
+
+
+def _zones_of(document: Any) -> Iterator[tuple[str, Any]]:
+    """Name and shape of each feature."""
+    features = document.get("features") if isinstance(document, dict) else None
+    if not isinstance(document, dict) or document.get("type") != "FeatureCollection" or not isinstance(features, list):
+        raise ZoneProblem("must be a GeoJSON FeatureCollection with a list of features")
+    if not features:
+        raise ZoneProblem("has no features: leave the file out to use cells instead of junctions")
+    seen: set[str] = set()
+    for number, feature in enumerate(features, start=1):
+        properties = feature.get("properties") if isinstance(feature, dict) else None
+        properties = properties if isinstance(properties, dict) else {}
+        name = _name_of(properties.get("id"), number, seen)
+        try:
+            yield name, _shape_of(feature.get("geometry"), properties.get("radius_m"))
+        except ZoneProblem as problem:
+            raise ZoneProblem(f"feature {number} ({name}): {problem}") from None
+
+
+def _name_of(name: Any, number: int, seen: set[str]) -> str:
+    if not isinstance(name, str) or not _NAME.match(name):
+        raise ZoneProblem(
+            f"feature {number}: properties.id must be a public name of at most 80 letters, digits and _ . : / -"
+        )
+    if name.startswith("q:"):
+        raise ZoneProblem(f"feature {number} ({name}): an id must not begin with q:, which names cells")
+    if name in seen:
+        raise ZoneProblem(f"feature {number} ({name}): the id is used twice")
+    seen.add(name)
+    return name
+
+
+def _shape_of(geometry: Any, radius_m: Any) -> Any:
+    kind = geometry.get("type") if isinstance(geometry, dict) else None
+    if kind == "Point":
+        return _circle(geometry.get("coordinates"), radius_m)
+    if kind not in ("Polygon", "MultiPolygon"):
+        raise ZoneProblem("geometry must be a Polygon, a MultiPolygon, or a Point with the property radius_m")
+    from shapely.geometry import shape  # noqa: PLC0415
+    from shapely.validation import explain_validity  # noqa: PLC0415
+
+    try:
+        made = shape(geometry)
+    except Exception as error:  # whatever the geometry library makes of wrong coordinates
+        raise ZoneProblem(f"geometry cannot be read: {error}") from error
+    if made.is_empty or not made.is_valid:
+        raise ZoneProblem(f"geometry is no area: {'empty' if made.is_empty else explain_validity(made)}")
+    west, south, east, north = made.bounds
+    _check_degrees(longitudes=(west, east), latitudes=(south, north))
+    return made
+
+
+def _circle(coordinates: Any, radius_m: Any) -> Any:
+    if not _is_number(radius_m) or not 0 < radius_m <= _LARGEST_RADIUS_M:
+        raise ZoneProblem(f"a Point needs the property radius_m, more than 0 and at most {_LARGEST_RADIUS_M}")
+    if not isinstance(coordinates, list) or len(coordinates) < 2 or not all(map(_is_number, coordinates)):
+        raise ZoneProblem("a Point needs two coordinates: longitude, latitude")
+    longitude, latitude = coordinates[:2]
+    _check_degrees(longitudes=(longitude,), latitudes=(latitude,))
+    from shapely import Polygon  # noqa: PLC0415
+
+    radius_deg = radius_m / _METRES_PER_DEGREE
+    stretch = max(1e-6, math.cos(math.radians(latitude)))
+    angles = (math.tau * side / _CIRCLE_SIDES for side in range(_CIRCLE_SIDES))
+    return Polygon(
+        [(longitude + radius_deg * math.sin(a) / stretch, latitude + radius_deg * math.cos(a)) for a in angles]
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+def _check_degrees(longitudes: tuple[float, ...], latitudes: tuple[float, ...]) -> None:
+    if not all(-180 <= each <= 180 for each in longitudes) or not all(-90 <= each <= 90 for each in latitudes):
+        raise ZoneProblem("coordinates must be longitude -180..180, then latitude -90..90, in degrees (WGS 84)")
