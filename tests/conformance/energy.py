@@ -93,7 +93,11 @@ def _registers(fact: dict[str, Any], record: MeterReading | DeviceStatus) -> Ite
 def _gauges(fact: dict[str, Any], record: MeterReading | DeviceStatus) -> Iterator[Found]:
     carrier = record.carrier if isinstance(record, MeterReading) else None
     for each in record.gauges:
-        if each.quantity == fact["quantity"] and each.name == fact.get("register", each.name):
+        # `net` is positive for import (schemas.energy.RegisterName): 512 W of it are 512 W of import.
+        same = each.name == fact.get("register", each.name) or (
+            fact.get("register") == "import" and each.name == "net" and each.value >= 0
+        )
+        if each.quantity == fact["quantity"] and same:
             yield Found(each.value, each.unit, each.observed_at or record.observed_at, record.flags, carrier)
 
 

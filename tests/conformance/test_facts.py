@@ -54,6 +54,14 @@ def test_other_right_answers_are_accepted(change: dict[str, Any]) -> None:
     assert check({**TRUE, "value": 88.42, **change}, PLUG.run().events, NAMES) is None
 
 
+def test_a_net_power_is_a_fact_on_import_only_while_it_is_one() -> None:
+    """55 W net are 55 W of import; a fact on export or of another value does not hold."""
+    fact = {"quantity": "active_power", "register": "import", "value": 55, "unit": "W"}
+    assert check(fact, PLUG.run().events, NAMES) is None
+    assert check({**fact, "register": "export"}, PLUG.run().events, NAMES) is not None
+    assert check({**fact, "value": 56}, PLUG.run().events, NAMES) is not None
+
+
 def test_the_words_of_the_operator_become_a_mapping() -> None:
     """Names, units, scales and carriers as operators write them."""
     words = {

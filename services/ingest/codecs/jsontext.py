@@ -7,7 +7,7 @@ from pydantic_core import from_json
 
 from services.ingest.profiles import Unparseable
 
-__all__ = ["finite", "read_object"]
+__all__ = ["finite", "read_array", "read_object"]
 
 
 def read_object(payload: bytes) -> dict[str, Any]:
@@ -16,13 +16,29 @@ def read_object(payload: bytes) -> dict[str, Any]:
     Raises:
         Unparseable: not JSON, cut off, nested too deeply, or not an object.
     """
-    try:
-        value: Any = from_json(payload, allow_inf_nan=False)
-    except ValueError as error:
-        raise _refusal(str(error), payload) from None
+    value = _read(payload)
     if type(value) is not dict:
         raise Unparseable("wrong_shape", "payload: must be a JSON object")
     return value
+
+
+def read_array(payload: bytes) -> list[Any]:
+    """The JSON array of a payload (RFC 8259).
+
+    Raises:
+        Unparseable: not JSON, cut off, nested too deeply, or not an array.
+    """
+    value = _read(payload)
+    if type(value) is not list:
+        raise Unparseable("wrong_shape", "payload: must be a JSON array")
+    return value
+
+
+def _read(payload: bytes) -> Any:
+    try:
+        return from_json(payload, allow_inf_nan=False)
+    except ValueError as error:
+        raise _refusal(str(error), payload) from None
 
 
 def _refusal(text: str, payload: bytes) -> Unparseable:
