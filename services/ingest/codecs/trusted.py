@@ -15,14 +15,15 @@ from schemas.base import Model
 from schemas.energy import Carrier, Gauge, GaugeQuantity, MeterReading, Register, RegisterQuantity, State, Unit
 from services.ingest.clock import Reading
 
-__all__ = ["dated", "gauge", "meter_reading", "register"]
+__all__ = ["dated", "gauge", "meter_reading", "register", "unvalidated"]
 
 M = TypeVar("M", bound=Model)
 _set = object.__setattr__
 _new = object.__new__
 
 
-def _make(model: type[M], values: dict[str, Any], fields_set: set[str]) -> M:
+def unvalidated(model: type[M], values: dict[str, Any], fields_set: set[str]) -> M:
+    """A model of values that were checked where they were read; `values` holds every field and is not copied."""
     made = _new(model)
     _set(made, "__dict__", values)
     _set(made, "__pydantic_fields_set__", fields_set)
@@ -38,7 +39,7 @@ def _maker(validated: M) -> Callable[[float], M]:
     def make(value: float) -> M:
         copied = values.copy()
         copied["value"] = value
-        return _make(model, copied, fields_set)
+        return unvalidated(model, copied, fields_set)
 
     return make
 
@@ -69,7 +70,7 @@ def dated(value: Gauge, at: datetime) -> Gauge:
     """The gauge with an instant of its own, in UTC."""
     copied = value.__dict__.copy()
     copied["observed_at"] = at
-    return _make(Gauge, copied, {*value.model_fields_set, "observed_at"})
+    return unvalidated(Gauge, copied, {*value.model_fields_set, "observed_at"})
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -112,4 +113,4 @@ def meter_reading(  # noqa: PLR0913 - the fields of the record
     values["states"] = states
     values["carrier"] = carrier
     values["counter_since"] = counter_since
-    return _make(MeterReading, values, _ALL_FIELDS)
+    return unvalidated(MeterReading, values, _ALL_FIELDS)
