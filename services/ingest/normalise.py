@@ -8,10 +8,11 @@ import hashlib
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from pydantic import ValidationError
 
-from schemas.envelope import Event
+from schemas.envelope import AnyRecord, Event
 from schemas.rejection import Reason, Rejected, Stage
 from services.ingest.profiles import Context, Ignored, Message, Profile, Unparseable
 from services.ingest.pseudonyms import Keys
@@ -99,7 +100,7 @@ class Normaliser:
             return self._fault(message, profile, fault)
         if isinstance(result, Ignored):
             return Outcome(profile.name, ignored=result)
-        digest = self._digest(message, profile.name, own_clock=all(r.clock != "none" for r in result))
+        digest = self._digest(message, profile.name, _said_elsewhere(message, profile, result))
         return Outcome(
             profile.name,
             tuple(
@@ -112,13 +113,13 @@ class Normaliser:
         detail = f"{type(fault).__name__} in profile {profile.name}: please report it with this message"
         return self._rejected(message, profile.name, "parse", "profile_fault", detail)
 
-    def _digest(self, message: Message, profile: str, *, own_clock: bool) -> str:
-        """The event id: what the device said. Only where it said no time, the receive time counts too."""
+    def _digest(self, message: Message, profile: str, at: datetime | None) -> str:
+        """The event id: what the device said, and `at` where the message itself says no time."""
         mac = hashlib.blake2b(key=self._keys.event_id, digest_size=16)
         for part in (profile.encode(), message.topic.encode(), message.payload):
             mac.update(len(part).to_bytes(4, "big") + part)
-        if not own_clock:
-            mac.update(message.received_at.isoformat().encode())
+        if at is not None:
+            mac.update(at.isoformat().encode())
         return mac.hexdigest()
 
     def _rejected(self, message: Message, profile: str | None, stage: Stage, reason: Reason, detail: str) -> Outcome:
@@ -136,5 +137,12 @@ class Normaliser:
             # The field decodes its input: bytes that are not base64 would be refused, or silently cut.
             sealed=b64encode(self._keys.seal(message.topic, message.payload)),
         )
-        digest = self._digest(message, profile or "none", own_clock=False)
+        digest = self._digest(message, profile or "none", message.received_at)
         return Outcome(profile, (Event(digest, profile or "none", record),))
+
+
+def _said_elsewhere(message: Message, profile: Profile, records: tuple[AnyRecord, ...]) -> datetime | None:
+    """The time that makes equal bytes different news: of reception without a clock, or of an earlier message."""
+    if any(record.clock == "none" for record in records):
+        return message.received_at
+    return records[0].observed_at if profile.clock_is_elsewhere else None

@@ -1,7 +1,7 @@
 """The profile mechanism: one folder per meter family or C-ITS encoding, found by its folder.
 
-A profile says which topics it takes and how to read a payload. It is pure: no clock, no network, no
-state between messages. Nothing but its folder has to be touched to add one.
+A profile says which topics it takes and how to read a payload. It is pure: no clock, no network, and no state
+between messages but what it puts into `Context.memory`. Nothing but its folder has to be touched to add one.
 """
 
 import importlib
@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from schemas.envelope import AnyRecord
 from schemas.rejection import Reason
+from services.ingest.memory import Memory
 
 __all__ = ["Context", "Ignored", "Message", "Names", "Profile", "Unparseable", "discover"]
 
@@ -82,7 +83,8 @@ class Context:
     """What the operator of the site knows, and the profile needs.
 
     `mapping` gives meaning to names that a user chose (`{"SML.Total_in": "import_energy total kWh"}`);
-    `oldest` is how far back a source time is believed, `newest` how far ahead.
+    `oldest` is how far back a source time is believed, `newest` how far ahead. `memory` is the only thing that lasts
+    from one message to the next.
     """
 
     names: Names
@@ -92,6 +94,7 @@ class Context:
     its_leap_seconds: Literal["tai", "utc"] = "tai"
     oldest: timedelta = timedelta(days=3 * 366)
     newest: timedelta = timedelta(minutes=10)
+    memory: Memory = field(default_factory=Memory)
 
 
 Parse = Callable[[Message, Context], tuple[AnyRecord, ...] | Ignored]
@@ -108,6 +111,8 @@ class Profile:
         stability: what we promise of it.
         summary: one line for `garonne check` and the documentation.
         takes: when two profiles share a filter, whether this one takes this message.
+        clock_is_elsewhere: the time of a record comes from an earlier message, so that equal bytes can be
+            different news: the id of the event counts the time in.
     """
 
     name: str
@@ -116,6 +121,7 @@ class Profile:
     stability: Literal["development", "alpha", "stable"]
     summary: str
     takes: Callable[[Message], bool] = lambda _message: True
+    clock_is_elsewhere: bool = False
 
 
 @cache
