@@ -169,6 +169,6 @@ def _metrics() -> str:
 def _measurements() -> str:
     rows = [(f"`{name}`", BUCKETS.get(name, ""), ", ".join(f"`{tag}`" for tag in tags)) for name, tags in TAGS.items()]
     return (
-        f"{_NOTE}# Measurements\n\nWhat stands in the time series. No tag names a vehicle or a person: they are bounded "
-        "by homes, junctions and stations.\n\n" + _table(("measurement", "bucket", "tags"), *rows)
+        f"{_NOTE}# Measurements\n\nWhat stands in the time series. No tag names a vehicle or a person: they are "
+        "bounded by homes, junctions and stations.\n\n" + _table(("measurement", "bucket", "tags"), *rows)
     )

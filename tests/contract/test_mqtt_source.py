@@ -283,3 +283,16 @@ async def test_a_broker_that_falls_silent_is_noticed(tmp_path: Path) -> None:
             await publish(server.port, [payload(1)])
             assert _payloads(await _take(source, 1)) == [payload(1)]
             assert events.gaps == []
+
+
+async def test_a_resumed_session_that_sends_more_than_the_receive_maximum_is_taken(tmp_path: Path) -> None:
+    """Mosquitto 2.0 resumes with all that was in flight for us: it is taken on one connection, in order, each once."""
+    with Mosquitto(tmp_path / "wide", max_inflight_messages=0) as wide:
+        settings = _settings(wide.port, receive_maximum=16)
+        async with _connected(settings):
+            pass
+        sent = [payload(number) for number in range(500)]
+        await publish(wide.port, sent)
+        async with _connected(settings) as (source, events):
+            assert sent == _payloads(await _take(source, 500, acknowledge=True))
+            assert events.lost == []

@@ -26,6 +26,10 @@ from services.runtime.settings import MqttSettings
 
 __all__ = ["ConnectionEvents", "MqttSource"]
 
+_MOST_HELD_BYTES = 256 * 1024 * 1024
+"""A bound for payloads that are not acknowledged yet. Their number needs none: a session has 65,535 packet ids at most.
+The receive maximum is no such bound: Mosquitto 2.0 sends all that was in flight when a session is resumed."""
+
 _LOOKS = 8
 """A batch that does not grow for an eighth of the linger is full enough: the broker's window may be used up."""
 
@@ -61,7 +65,7 @@ class MqttSource:
         self._backoff = Backoff(settings.reconnect_least_s, settings.reconnect_most_s)
         self._generation = 0
         self._sequence = 0
-        self._unacknowledged = 0
+        self._held_bytes = 0
         self._connection: Connection | None = None
         self._arrived: deque[Delivery] = deque()
         self._wake = asyncio.Event()
@@ -103,11 +107,10 @@ class MqttSource:
 
     async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """PUBACK in the given order; a no-op for deliveries of an older connection."""
-        packet_ids = [
-            each.packet_id for each in deliveries if each.generation == self._generation and each.packet_id is not None
-        ]
+        ours = [each for each in deliveries if each.generation == self._generation]
+        packet_ids = [each.packet_id for each in ours if each.packet_id is not None]
         if packet_ids and self._connection is not None:
-            self._unacknowledged -= len(packet_ids)
+            self._held_bytes -= sum(len(each.message.payload) for each in ours if each.packet_id is not None)
             with suppress(*FAULTS):  # the connection is gone: the broker sends them again
                 await self._connection.puback_all(packet_ids)
 
@@ -159,7 +162,7 @@ class MqttSource:
         self._arrived = deque(orphans)
         self._generation += 1
         self._sequence = 0
-        self._unacknowledged = 0
+        self._held_bytes = 0
         self._connection = connection
         if self._alive_until is not None and not resumed:
             self._events.session_lost(self._alive_until, datetime.now(UTC))
@@ -193,10 +196,10 @@ class MqttSource:
                 self._events.overflowed()
                 return
         else:
-            self._unacknowledged += 1
-            if self._unacknowledged > 2 * most and self._connection is not None:
-                # Memory stays bounded: it comes again after the reconnect.
-                self._connection.cut(f"the broker sends more than the {most} messages that it may (receive maximum)")
+            self._held_bytes += len(packet.payload or b"")
+            if self._held_bytes > _MOST_HELD_BYTES and self._connection is not None:
+                # Memory stays bounded; what is cut off comes again after the reconnect.
+                self._connection.cut(f"the broker sent {_MOST_HELD_BYTES >> 20} MiB that are not acknowledged yet")
                 return
         message = Message(packet.topic, bytes(packet.payload or b""), datetime.now(UTC), packet.retain)
         self._arrived.append(

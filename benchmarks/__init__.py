@@ -1,0 +1,1 @@
+"""Speed, measured: messages per second and processor time per message, with the real servers on this machine."""
