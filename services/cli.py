@@ -1,10 +1,11 @@
 """The command line `garonne`: one command per task, each with its own help. Imports lazily."""
 
+import sys
+from contextlib import AbstractContextManager, nullcontext
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 
-import click
 import typer
 
 if TYPE_CHECKING:
@@ -40,6 +41,13 @@ def main() -> None:
 def _fail(text: object) -> typer.Exit:
     typer.secho(str(text), err=True, fg=typer.colors.RED)
     return typer.Exit(1)
+
+
+def _opened(path: Path, mode: Literal["r", "w"] = "r") -> AbstractContextManager[TextIO]:
+    """A text file; `-` is standard input or output, which stays open."""
+    if str(path) == "-":
+        return nullcontext(sys.stdin if mode == "r" else sys.stdout)
+    return path.open(mode, encoding="utf-8")
 
 
 def _settings(path: Path | None) -> "Settings":
@@ -87,7 +95,7 @@ def normalise(file: MessagesFile, config: ConfigurationFile = None) -> None:
         typer.secho("No key_file is configured: these pseudonyms are made with a trial key.", err=True, dim=True)
     faulty = 0
     try:
-        with click.open_file(str(file), encoding="utf-8") as lines:
+        with _opened(file) as lines:
             for text, good in normalise_lines(lines, settings):
                 typer.echo(text)
                 faulty += not good
@@ -112,7 +120,7 @@ def record(
 
     recorded = 0
     try:
-        with click.open_file(str(output), "w", encoding="utf-8") as file:
+        with _opened(output, "w") as file:
             for message in messages_of(_settings(config).mqtt, tuple(topics or ("#",)), seconds=seconds):
                 file.write(write_line(message) + "\n")
                 file.flush()
@@ -138,7 +146,7 @@ def replay(
 
     publisher = Replay(_settings(config).mqtt, rate_per_s=rate)
     try:
-        with click.open_file(str(file), encoding="utf-8") as lines:
+        with _opened(file) as lines:
             published = 0
             for published in watched(publisher.run(recorded_messages(lines)), "Replaying"):  # noqa: B007
                 pass
