@@ -31,6 +31,10 @@ class ConfigurationProblem(Exception):
     """The configuration is wrong; the text names each faulty key, what is wrong and what would be right."""
 
 
+_MOST_EMBEDDED = 100
+"""In flight at the embedded broker (`services.embedded.broker.INFLIGHT`)."""
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -120,9 +124,18 @@ class InfluxSettings(_Section):
 
 
 class EmbeddedSettings(_Section):
-    """Event log and time series in SQLite files instead of Kafka and InfluxDB."""
+    """Event log and time series in SQLite files instead of Kafka and InfluxDB, and an MQTT broker in memory."""
 
     folder: Path = Field(default=Path("var"), description="Where the two files are.")
+    broker: bool = Field(
+        default=False, description="`garonne run` starts an MQTT broker of its own; it forgets everything at a stop."
+    )
+    broker_host: str = Field(
+        default="127.0.0.1", description="Address it listens on; 0.0.0.0 lets the network in, and it asks no passwords."
+    )
+    devices_port: Port = Field(
+        default=1883, description="Its port for devices, MQTT 3.1.1; Garonne's own is mqtt.port."
+    )
 
 
 class IngestSettings(_Section):
@@ -207,6 +220,24 @@ class Settings(BaseSettings):
             raise ValueError(message)
         if self.mqtt.reconnect_least_s > self.mqtt.reconnect_most_s:
             message = "mqtt.reconnect_least_s is greater than mqtt.reconnect_most_s"
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _broker_agrees(self) -> Self:
+        if not self.embedded.broker:
+            return self
+        if self.mqtt.port == self.embedded.devices_port != 0:
+            message = (
+                f"mqtt.port and embedded.devices_port are both {self.mqtt.port}: the embedded broker listens for MQTT 5 "
+                "on the one and for MQTT 3.1.1 on the other; set mqtt.port = 1884"
+            )
+            raise ValueError(message)
+        if (self.mqtt.broker_inflight or _MOST_EMBEDDED + 1) > _MOST_EMBEDDED:
+            message = (
+                f"mqtt.broker_inflight: the embedded broker has at most {_MOST_EMBEDDED} messages in flight; "
+                f"set mqtt.broker_inflight = {_MOST_EMBEDDED} and ingest.batch = {_MOST_EMBEDDED // 2}"
+            )
             raise ValueError(message)
         return self
 
