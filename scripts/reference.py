@@ -45,9 +45,15 @@ def tables_in_place(root: Path) -> dict[Path, str]:
 
 
 def _table(*rows: tuple[str, ...]) -> str:
-    head, *body = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows]
+    head, *body = [[_cell(cell) for cell in row] for row in rows]
     lines = [head, ["---"] * len(head), *body]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _cell(text: str) -> str:
+    """Text of a cell; angle brackets outside of code would be taken for HTML."""
+    safe = text.replace("|", "\\|").replace("\n", " ")
+    return safe if "`" in safe else safe.replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _configuration() -> str:
