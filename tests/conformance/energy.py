@@ -20,7 +20,12 @@ STATES: Final = frozenset(
 )
 PRIVATE: Final = frozenset(("meter_id", "delivery_point", "network_name"))
 SCALES: Final[dict[tuple[Any, Any], float]] = {("L/min", "m3/h"): 0.06, ("Wh", "kWh"): 1e-3, ("kW", "W"): 1e3}
-SAME: Final[dict[tuple[Any, Any], tuple[str, str]]] = {("volume", "backflow"): ("backflow_volume", "total")}
+SAME: Final[dict[tuple[Any, Any], tuple[str, str]]] = {
+    ("volume", "backflow"): ("backflow_volume", "total"),
+    # A mean of the load curve that came without its step (ZLinky): a gauge, since no interval may be made up.
+    ("mean_power", "import"): ("active_power", "import_mean"),
+    ("mean_power", "export"): ("active_power", "export_mean"),
+}
 """Facts whose words differ from ours for the same thing."""
 
 
@@ -78,6 +83,8 @@ def _candidates(fact: dict[str, Any], events: Sequence[Event]) -> Iterator[Found
                     yield found
     if fact["quantity"] in ("energy_over_period", "volume_over_period"):
         yield from _over_period(fact, events)
+    if fact["quantity"] == "energy_over_events":
+        yield from _over_events(fact, events)
 
 
 def _registers(fact: dict[str, Any], record: MeterReading | DeviceStatus) -> Iterator[Found]:
@@ -145,6 +152,20 @@ def _over_period(fact: dict[str, Any], events: Sequence[Event]) -> Iterator[Foun
         last = max(inside.values(), key=lambda record: record.end)
         total = sum(record.value for record in inside.values())
         yield Found(total, last.unit, end, last.flags, last.carrier, start=start)
+
+
+def _over_events(fact: dict[str, Any], events: Sequence[Event]) -> Iterator[Found]:
+    """The growth of an index from the first message to the last."""
+    readings = sorted(
+        (record.observed_at, each.value, each.unit, record.carrier)
+        for record in (event.record for event in events)
+        if isinstance(record, MeterReading)
+        for each in record.registers
+        if each.name == fact.get("register") and each.unit == fact["unit"]
+    )
+    if readings:
+        (start, first, _, _), (end, last, unit, carrier) = readings[0], readings[-1]
+        yield Found(last - first, unit, end, (), carrier, start=start)
 
 
 def _problem(fact: dict[str, Any], found: Found) -> str | None:
