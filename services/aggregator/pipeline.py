@@ -5,10 +5,12 @@
 - A record that is no event goes to `garonne.rejected` too.
 - If store or log do not answer, the same batch is tried again; what was kept in memory is made anew from what is
   stored, because part of the batch may have been.
+- At a stop the batch in hand has some seconds to be stored. If it is not, it is not committed: it is read again.
 """
 
 import asyncio
 import time
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -25,6 +27,11 @@ from services.runtime.lifecycle import Backoff
 from services.runtime.settings import AggregatorSettings
 
 __all__ = ["Pipeline", "Sealing"]
+
+_DRAIN_S = 10.0
+_MEASURE_S = 5.0
+_MOST_BYTES = 640 * 1024
+"""Of a refused record; sealed and in base 64 twice over it still fits the 2 MiB that `garonne.rejected` takes."""
 
 
 class Sealing:
@@ -45,7 +52,8 @@ class Sealing:
             reason=reason,
             detail=detail[:400],
             size_bytes=len(content),
-            sealed=self._seal(topic, content),
+            # The field decodes its input: bytes that are not base64 would be refused, or silently cut.
+            sealed=b64encode(self._seal(topic, content[:_MOST_BYTES])),
         )
 
 
@@ -68,19 +76,49 @@ class Pipeline:
         self._telemetry = telemetry
         self._projection = Projection(log, store, zone, telemetry)
         self._backoff = Backoff()
+        self._working_since: float | None = None
+        self._asked = asyncio.Event()
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Run until `stop` is set; a batch that was begun is finished."""
+    def stuck_s(self, now_s: float) -> float:
+        """Seconds since the log was asked, or since the batch in hand was read; `now_s` is monotonic time."""
+        return 0.0 if self._working_since is None else now_s - self._working_since
+
+    async def run(self, stop: asyncio.Event, drain_s: float = _DRAIN_S) -> None:
+        """Run until `stop` is set; then finish the batch in hand, for `drain_s` at most.
+
+        Raises:
+            ExceptionGroup: a defect of ours; nothing is committed that is not stored.
+        """
+        async with asyncio.TaskGroup() as group:
+            moving = group.create_task(self._move(stop), name="aggregate-move")
+            measuring = group.create_task(self._measure(), name="aggregate-measure")
+            stopping = group.create_task(stop.wait(), name="aggregate-stop")
+            await asyncio.wait({moving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
+            await asyncio.wait({moving}, timeout=drain_s)
+            moving.cancel()
+            measuring.cancel()
+
+    async def _move(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
-            try:
-                batch = await self._log.poll(self._settings.batch, self._settings.poll_s)
-            except Unavailable as fault:
-                await self._wait(fault)
-                continue
+            self._working_since = time.monotonic()
+            batch = await self._polled(stop)
             self._projection.forget(self._log.lost())
             if batch:
                 await self._until_stored(batch, stop)
-                self._telemetry.lagging(await self._log.lag())
+
+    async def _polled(self, stop: asyncio.Event) -> Sequence[Incoming]:
+        while True:
+            try:
+                batch = await self._log.poll(self._settings.batch, self._settings.poll_s)
+            except Unavailable as fault:
+                await self._wait(fault, stop)
+                if stop.is_set():
+                    return ()
+            else:
+                return batch
+            finally:
+                self._asked.set()
 
     async def _until_stored(self, batch: Sequence[Incoming], stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -88,14 +126,29 @@ class Pipeline:
                 await self.store(batch)
             except Unavailable as fault:
                 self._projection.clear()
-                await self._wait(fault)
+                await self._wait(fault, stop)
             else:
                 self._backoff.reset()
                 return
 
-    async def _wait(self, fault: Unavailable) -> None:
-        self._telemetry.unavailable(str(fault))
-        await self._backoff.wait()
+    async def _wait(self, fault: Unavailable, stop: asyncio.Event) -> None:
+        self._telemetry.unavailable(fault)
+        await self._backoff.wait(stop)
+
+    async def _measure(self) -> None:
+        """Lag while idle and while stuck too; and whether the time series answers before there is anything to store."""
+        answered = False
+        await self._asked.wait()
+        while True:
+            try:
+                self._telemetry.lagging(await self._log.lag())
+                if not answered:
+                    await self._store.select("meter", fields=("none",), end=datetime.fromtimestamp(0, UTC))
+                    self._telemetry.store_ready()
+                    answered = True
+            except Unavailable as fault:
+                self._telemetry.unavailable(fault)
+            await asyncio.sleep(_MEASURE_S)
 
     async def store(self, batch: Sequence[Incoming]) -> None:
         """Store what a batch makes, then commit it.

@@ -16,6 +16,7 @@ __all__ = [
     "FieldValue",
     "Incoming",
     "Log",
+    "LogUnavailable",
     "Partition",
     "Point",
     "Refusal",
@@ -27,6 +28,10 @@ __all__ = [
 
 class Unavailable(Exception):
     """The other side cannot answer now; the same call may succeed later."""
+
+
+class LogUnavailable(Unavailable):
+    """It is the event log that cannot answer now."""
 
 
 Partition = tuple[str, int]

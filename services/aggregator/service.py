@@ -1,6 +1,7 @@
 """The aggregator as it runs: pipeline, telemetry, health."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from zoneinfo import ZoneInfo
 
@@ -9,6 +10,7 @@ from services.aggregator.ports import Log, Store
 from services.aggregator.telemetry import AggregatorTelemetry
 from services.runtime.http import serve_telemetry
 from services.runtime.settings import Settings
+from services.runtime.telemetry import Check
 
 __all__ = ["run_aggregator"]
 
@@ -35,10 +37,25 @@ async def run_aggregator(  # noqa: PLR0913, PLR0917 - what the command line puts
 
     Raises:
         OSError: the port for metrics is taken.
+        ExceptionGroup: a defect of ours; nothing is committed that is not stored.
     """
     events = telemetry or AggregatorTelemetry()
     zone = ZoneInfo(settings.timezone)
     pipeline = Pipeline(log, store, Sealing(seal, device), settings.aggregator, zone, events)
     at = settings.aggregator
+    _watch(events, pipeline, at.unhealthy_after_s)
     async with serve_telemetry(events.registry, events.health, at.metrics_port, at.metrics_host):
         await pipeline.run(stop)
+
+
+def _watch(telemetry: AggregatorTelemetry, pipeline: Pipeline, unhealthy_after_s: float) -> None:
+    """Health turns red when nothing could be stored for too long."""
+    telemetry.stuck.set_function(lambda: pipeline.stuck_s(time.monotonic()))
+
+    def moving() -> Check:
+        age_s = pipeline.stuck_s(time.monotonic())
+        if age_s <= unhealthy_after_s:
+            return Check(ok=True, text="ok")
+        return Check(ok=False, text=f"no batch could be stored for {age_s:.0f} s: look at /readyz and the log")
+
+    telemetry.health.alive("storing", moving)

@@ -8,10 +8,13 @@ import structlog
 from prometheus_client import CollectorRegistry, Gauge, Histogram
 from prometheus_client import Counter as Metric
 
-from services.aggregator.ports import Incoming, Partition, Refusal
+from services.aggregator.ports import Incoming, LogUnavailable, Partition, Refusal, Unavailable
 from services.runtime.telemetry import Health
 
 __all__ = ["AggregatorTelemetry"]
+
+_LOG = "event log"
+_STORE = "time series"
 
 
 class _In(TypedDict):
@@ -35,23 +38,25 @@ class AggregatorTelemetry:
         self.reread = Metric("garonne_aggregator_reread", "Times that the log was read again for late messages", **at)
         self.loaded = Metric("garonne_aggregator_loaded", "Series read back from the raw bucket", **at)
         self.lag = Gauge("garonne_aggregator_lag", "Records that wait", ["topic", "partition"], **at)
+        self.stuck = Gauge("garonne_aggregator_stuck_seconds", "Since the batch in hand was asked for", **at)
         self.kept = Gauge("garonne_aggregator_kept_readings", "Readings kept in memory", **at)
-        self.failures = Metric("garonne_aggregator_failures", "Times a partner did not answer", **at)
+        self.failures = Metric("garonne_aggregator_failures", "Times a partner did not answer", ["partner"], **at)
         buckets = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
         self.write_seconds = Histogram("garonne_aggregator_write_seconds", "Storing a batch", buckets=buckets, **at)
-        self.health.ready("event log", "not used yet")
-        self.health.ready("time series", "not used yet")
+        self.health.ready(_LOG, "not asked yet")
+        self.health.ready(_STORE, "not asked yet")
+        self._silent: set[str] = set()
 
     def read(self, batch: Sequence[Incoming], kinds: Counter[str]) -> None:
         """A batch was read."""
-        self.health.ready("event log")
+        self._answers(_LOG)
         for kind, number in kinds.items():
             self.events.labels(kind).inc(number)
         self.undecodable.inc(len(batch) - kinds.total())
 
     def wrote(self, measurements: Counter[str], refusals: Sequence[Refusal], seconds: float) -> None:
         """Points were stored, some refused."""
-        self.health.ready("time series")
+        self.store_ready()
         self.write_seconds.observe(seconds)
         for measurement, number in measurements.items():
             self.points.labels(measurement).inc(number)
@@ -59,13 +64,28 @@ class AggregatorTelemetry:
             self.refused.labels(reason).inc(number)
             self._log.error("points refused for good; they are in garonne.rejected", reason=reason, number=number)
 
-    def unavailable(self, reason: str) -> None:
-        """A partner does not answer; the batch is tried again and nothing is committed."""
-        self.failures.inc()
-        self.health.ready("time series", reason)
-        self._log.warning("trying the batch again", reason=reason)
+    def unavailable(self, fault: Unavailable) -> None:
+        """A partner does not answer; the batch is tried again and nothing is committed. Logged once until it does."""
+        partner = _LOG if isinstance(fault, LogUnavailable) else _STORE
+        self.failures.labels(partner).inc()
+        self.health.ready(partner, str(fault))
+        if partner not in self._silent:
+            self._silent.add(partner)
+            self._log.warning("no answer; trying again, nothing is committed", partner=partner, reason=str(fault))
+
+    def store_ready(self) -> None:
+        """The time series answers."""
+        self._answers(_STORE)
+
+    def _answers(self, partner: str) -> None:
+        self.health.ready(partner)
+        if partner in self._silent:
+            self._silent.discard(partner)
+            self._log.info("answers again", partner=partner)
 
     def lagging(self, lag: Mapping[Partition, int]) -> None:
-        """How many records wait."""
+        """How many records wait, in the partitions that are ours now."""
+        self._answers(_LOG)
+        self.lag.clear()
         for (topic, partition), number in lag.items():
             self.lag.labels(topic, partition).set(number)

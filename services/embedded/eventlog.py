@@ -160,7 +160,7 @@ class SqliteLog:
     """
 
     def __init__(self, path: Path, group: str = "garonne-aggregator", topics: Sequence[str] = _TOPICS):
-        self._file = _File(path, reading.Unavailable)
+        self._file = _File(path, reading.LogUnavailable)
         self._group = group
         self._topics = list(topics)
         self._next: dict[str, int] = {}

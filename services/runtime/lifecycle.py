@@ -4,7 +4,7 @@ import asyncio
 import random
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 __all__ = ["Backoff", "stop_on_signals"]
 
@@ -28,9 +28,14 @@ class Backoff:
         self._tries += 1
         return self._random.uniform(self._least_s / 2, bound)
 
-    async def wait(self) -> None:
-        """Wait for the next time."""
-        await asyncio.sleep(self.next_s())
+    async def wait(self, stop: asyncio.Event | None = None) -> None:
+        """Wait for the next time, or until `stop` is set."""
+        if stop is None:
+            await asyncio.sleep(self.next_s())
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.next_s()):
+                await stop.wait()
 
 
 @contextmanager

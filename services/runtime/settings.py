@@ -103,6 +103,10 @@ class KafkaSettings(_Section):
         default=30.0,
         description="After this long without an answer the producer is made anew; nothing is acknowledged.",
     )
+    session_timeout_s: Annotated[float, Field(ge=6, le=1800)] = Field(
+        default=45.0,
+        description="After this long without a sign of life Kafka gives an aggregator's partitions to another one.",
+    )
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_SSL"] = Field(
         default="PLAINTEXT", description="SASL is SCRAM-SHA-512."
     )
@@ -158,6 +162,7 @@ class AggregatorSettings(_Section):
 
     batch: Annotated[int, Field(ge=1, le=100_000)] = Field(default=5000, description="Records in one batch at most.")
     poll_s: Annotated[float, Field(gt=0, le=10)] = Field(default=0.5, description="How long to wait for records.")
+    unhealthy_after_s: Seconds = Field(default=60.0, description="Health turns red when nothing could be stored.")
     metrics_host: str = Field(default="127.0.0.1", description="Address of /metrics; 0.0.0.0 inside a container.")
     metrics_port: Port = Field(default=9102, description="Port of /metrics, /healthz and /readyz; 0 takes a free one.")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from services.aggregator.adapters.kafka import KafkaLog
-from services.aggregator.ports import Incoming, Log, Partition, Unavailable
+from services.aggregator.ports import Incoming, Log, LogUnavailable, Partition, Unavailable
 from services.embedded.eventlog import SqliteLog, SqliteSink
 from services.ingest import ports as writing
 from services.ingest.adapters.kafka import KafkaSink
@@ -240,20 +240,43 @@ class TestKafka(LogContract):
     async def test_kafka_down_is_unavailable_and_back_later(
         self, kafka: Kafka, settings: KafkaSettings, sink: Sink
     ) -> None:
-        """Every call says so; the same log goes on after the outage and delivers nothing twice."""
+        """Every call says so, none cancels its caller; the same log goes on after the outage, delivers nothing twice.
+
+        What could not be committed meanwhile is committed later, without being asked again.
+        """
         await sink.send(self.records(0, 10))
-        async with KafkaLog(settings.model_copy(update={"delivery_timeout_s": 5.0}), topics=[self.energy]) as log:
+        impatient = settings.model_copy(update={"delivery_timeout_s": 3.0, "session_timeout_s": 6.0})
+        async with KafkaLog(impatient, topics=[self.energy]) as log:
             found = await read(log, 10)
             kafka.kill()
             try:
-                with pytest.raises(Unavailable):
-                    await log.commit(after(found))
-                with pytest.raises(Unavailable):
-                    await log.reject(b"k", b"v", 1)
-                with pytest.raises(Unavailable):
-                    await log.poll(10, 0.1)
+                for call in (log.commit(after(found)), log.reject(b"k", b"v", 1), log.lag(), _until_unavailable(log)):
+                    with pytest.raises(LogUnavailable):
+                        await call
             finally:
                 kafka.start()
             await sink.send(self.records(10, 5))
             assert numbers(await read(log, 5)) == list(range(10, 15))
-            await log.commit(after(found))
+            await log.poll(10, 0.1)
+            assert sum((await log.lag()).values()) == 5
+
+    async def test_a_member_that_died_is_waited_for_without_joining_again_and_again(
+        self, settings: KafkaSettings, sink: Sink
+    ) -> None:
+        """The group notices a killed member after its session timeout, which is longer than a call may take."""
+        await sink.send(self.records(0, 10))
+        quick = settings.model_copy(update={"delivery_timeout_s": 2.0, "session_timeout_s": 6.0})
+        dead = KafkaLog(quick, topics=[self.energy])
+        await read(dead, 10)
+        assert dead._consumer is not None
+        dead._consumer._coordinator._heartbeat_task.cancel()
+        async with KafkaLog(quick, topics=[self.energy]) as log:
+            assert numbers(await read(log, 10)) == list(range(10))
+        await dead.close()
+
+
+async def _until_unavailable(log: KafkaLog) -> None:
+    """A member that Kafka does not answer is quiet for as long as its session could last."""
+    async with asyncio.timeout(60):
+        while True:
+            await log.poll(10, 0.1)

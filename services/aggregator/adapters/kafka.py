@@ -1,32 +1,37 @@
 """The event log on Kafka: a member of a group that commits only what the aggregator says is stored.
 
 Why these times: the heartbeat runs in the same event loop as the aggregator's batches, so a long batch stops it.
-With 45 s (the default of Kafka's own clients) no batch gets us evicted; 10 minutes between polls leave room for an
-outage of InfluxDB; and a rebalance waits a minute for members to finish what they hold.
+With 45 s (`kafka.session_timeout_s`, the default of Kafka's own clients) no batch gets us evicted; 10 minutes between
+polls leave room for an outage of InfluxDB; and a rebalance waits a minute for members to finish what they hold.
+
+Joining is not waited for: it takes until the group has noticed that a member died. Nor is a member that Kafka does not
+answer thrown away before its session is over: the new one would wait for the old one's end.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, ConsumerStoppedError, IllegalStateError, KafkaError
-from aiokafka.helpers import create_ssl_context
 
-from services.aggregator.ports import Incoming, Partition, Unavailable
+from services.aggregator.ports import Incoming, LogUnavailable, Partition
+from services.runtime.kafka import RECORD_BYTES, connection_options, ensure_topics
 from services.runtime.settings import KafkaSettings
 
 __all__ = ["KafkaLog"]
 
 _TOPICS: Final = ("garonne.energy", "garonne.mobility", "garonne.citizen", "garonne.status")
 _REJECTED: Final = "garonne.rejected"
-_SESSION_MS: Final = 45_000
-_HEARTBEAT_MS: Final = 3_000
+_HEARTBEATS: Final = 15
+"""Heartbeats in the time after which Kafka gives us up."""
 _BETWEEN_POLLS_MS: Final = 600_000
 _REBALANCE_MS: Final = 60_000
 _CLOSING_S: Final = 5.0
+_REBALANCE_LOOK_S: Final = 1.0
 _PAGE: Final = 5000
 _FAULTS: Final = (KafkaError, ConsumerStoppedError, TimeoutError, OSError)
 
@@ -51,6 +56,9 @@ class KafkaLog:
         self._unchecked: set[TopicPartition] = set()
         self._lost: set[TopicPartition] = set()
         self._held: list[Incoming] = []
+        self._owed: dict[TopicPartition, int] = {}
+        self._connected = False
+        self._failing_since: float | None = None
 
     async def __aenter__(self) -> Self:
         """Connects when it is first needed."""
@@ -77,11 +85,15 @@ class KafkaLog:
             held, self._held = self._held, []
             return held
         consumer = await self._ready()
+        found: dict[TopicPartition, list[Any]] = {}
         try:
-            found = await consumer.getmany(timeout_ms=int(timeout_s * 1000), max_records=limit)
+            await self._settle(consumer)
+            # Without a bound it waits for the end of a rebalance.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(timeout_s + _REBALANCE_LOOK_S):
+                    found = await consumer.getmany(timeout_ms=int(timeout_s * 1000), max_records=limit)
         except _FAULTS as fault:
-            await self._discard_consumer()
-            raise self._unavailable(fault) from fault
+            raise await self._failed(fault) from fault
         records = [each for partition, batch in found.items() for each in self._new(partition, batch)]
         if self._lost:
             # What was kept of lost partitions must be forgotten before anything of them is used.
@@ -94,6 +106,7 @@ class KafkaLog:
         known = self._next.get(partition)
         if known is not None and partition in self._unchecked and batch[0].offset > known:
             self._lost.add(partition)
+            self._owed.pop(partition, None)
         self._unchecked.discard(partition)
         records = [
             Incoming(each.topic, each.partition, each.offset, each.key or b"", each.value or b"", each.timestamp)
@@ -114,6 +127,7 @@ class KafkaLog:
         """Take note of a new assignment; called by aiokafka's listener."""
         for partition in set(self._next) - partitions:
             self._lost.add(partition)
+            self._owed.pop(partition, None)
             del self._next[partition]
         self._held = [each for each in self._held if TopicPartition(each.topic, each.partition) in partitions]
         self._unchecked = set(partitions)
@@ -121,23 +135,33 @@ class KafkaLog:
     async def commit(self, positions: Mapping[Partition, int]) -> None:
         """Say that everything before these offsets is stored; those of lost partitions are left to their new owner.
 
+        What cannot be said while the group is rebalancing, or the connection made anew, is said by a later `poll`.
+
         Raises:
             Unavailable: Kafka does not answer; nothing is lost, the records will be read again.
         """
+        self._owed.update({TopicPartition(*each): offset for each, offset in positions.items()})
         if self._consumer is None:
             return
-        ours = self._consumer.assignment()
-        offsets = {TopicPartition(*each): offset for each, offset in positions.items() if TopicPartition(*each) in ours}
+        try:
+            await self._settle(self._consumer)
+        except _FAULTS as fault:
+            raise await self._failed(fault) from fault
+
+    async def _settle(self, consumer: AIOKafkaConsumer) -> None:
+        """Commit what is owed for partitions that are ours; never back behind what another member committed."""
+        offsets = {each: offset for each, offset in self._owed.items() if each in consumer.assignment()}
         if not offsets:
             return
-        try:
+        # Taken over while we worked: the new owner stores the same points again, or we are told to commit later.
+        with suppress(CommitFailedError, IllegalStateError):
             async with asyncio.timeout(self._settings.delivery_timeout_s):
-                await self._consumer.commit(offsets)
-        except (CommitFailedError, IllegalStateError):
-            return  # taken over while we worked: the new owner stores the same points again
-        except _FAULTS as fault:
-            await self._discard_consumer()
-            raise self._unavailable(fault) from fault
+                for each in self._unchecked & set(offsets):
+                    if (await consumer.committed(each) or 0) > offsets[each]:
+                        del offsets[each], self._owed[each]
+                await consumer.commit(offsets)
+            self._failing_since = None
+            self._owed = {each: offset for each, offset in self._owed.items() if offsets.get(each) != offset}
 
     async def since(
         self, partition: Partition, timestamp_ms: int, until_offset: int
@@ -150,9 +174,12 @@ class KafkaLog:
             Unavailable: Kafka does not answer; what was yielded stands.
         """
         place = TopicPartition(*partition)
-        consumer = AIOKafkaConsumer(**_connection(self._settings), enable_auto_commit=False, auto_offset_reset="none")
+        consumer = AIOKafkaConsumer(
+            **connection_options(self._settings), enable_auto_commit=False, auto_offset_reset="none"
+        )
         try:
-            await self._start(consumer)
+            async with asyncio.timeout(self._settings.delivery_timeout_s):
+                await consumer.start()
             consumer.assign([place])
             found = (await consumer.offsets_for_times({place: timestamp_ms})).get(place)
             if found is None:
@@ -160,7 +187,7 @@ class KafkaLog:
             end = min(until_offset, (await consumer.end_offsets([place]))[place])
             consumer.seek(place, found.offset)
             while await consumer.position(place) < end:
-                batch = (await consumer.getmany(place, timeout_ms=1000, max_records=_PAGE)).get(place, ())
+                batch = await self._page(consumer, place)
                 records = [
                     Incoming(
                         each.topic, each.partition, each.offset, each.key or b"", each.value or b"", each.timestamp
@@ -173,19 +200,38 @@ class KafkaLog:
         except _FAULTS as fault:
             raise self._unavailable(fault) from fault
         finally:
-            with suppress(*_FAULTS):
-                await consumer.stop()
+            await _close(consumer)
+
+    async def _page(self, consumer: AIOKafkaConsumer, place: TopicPartition) -> Sequence[Any]:
+        """The next records. aiokafka says nothing of a Kafka that is gone: it just brings none.
+
+        Raises:
+            TimeoutError: none for too long.
+        """
+        async with asyncio.timeout(self._settings.delivery_timeout_s):
+            while True:
+                before = await consumer.position(place)
+                found = await consumer.getmany(place, timeout_ms=1000, max_records=_PAGE)
+                batch: Sequence[Any] = found.get(place, ())
+                if batch or await consumer.position(place) > before:
+                    return batch
 
     async def lag(self) -> Mapping[Partition, int]:
         """Records that are not committed, by assigned partition.
 
+        May be called while another task polls or commits; it is `poll` that connects.
+
         Raises:
             Unavailable: Kafka does not answer.
         """
-        consumer = await self._ready()
+        consumer = self._consumer
+        if consumer is None or not self._connected:
+            raise self._unavailable(ConnectionError("not connected"))
         try:
             async with asyncio.timeout(self._settings.delivery_timeout_s):
                 ours = sorted(consumer.assignment())
+                if not ours:
+                    await consumer.topics()  # only to hear an answer
                 first, end = await consumer.beginning_offsets(ours), await consumer.end_offsets(ours)
                 stored = {each: await consumer.committed(each) for each in ours}
         except IllegalStateError:
@@ -206,7 +252,12 @@ class KafkaLog:
         try:
             async with asyncio.timeout(self._settings.delivery_timeout_s):
                 if self._producer is None:
-                    producer = AIOKafkaProducer(**_connection(self._settings), enable_idempotence=True, acks="all")
+                    producer = AIOKafkaProducer(
+                        **connection_options(self._settings),
+                        enable_idempotence=True,
+                        acks="all",
+                        max_request_size=RECORD_BYTES,
+                    )
                     self._producer = producer
                     await producer.start()
                 await self._producer.send_and_wait(_REJECTED, value, key, timestamp_ms=timestamp_ms)
@@ -217,45 +268,59 @@ class KafkaLog:
     async def _ready(self) -> AIOKafkaConsumer:
         if self._consumer is not None:
             return self._consumer
-        consumer = AIOKafkaConsumer(
-            **_connection(self._settings),
-            group_id=self._settings.group,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            session_timeout_ms=_SESSION_MS,
-            heartbeat_interval_ms=_HEARTBEAT_MS,
-            max_poll_interval_ms=_BETWEEN_POLLS_MS,
-            rebalance_timeout_ms=_REBALANCE_MS,
-        )
-        consumer.subscribe(self._topics, listener=_Listener(self))
-        self._consumer = consumer
         try:
-            await self._start(consumer)
+            async with asyncio.timeout(self._settings.delivery_timeout_s):
+                options = connection_options(self._settings)
+                await ensure_topics(options, (*self._topics, _REJECTED))
+                self._consumer = self._member(options)
+                await self._consumer.start()
         except _FAULTS as fault:
             await self._discard_consumer()
             raise self._unavailable(fault) from fault
-        return consumer
+        self._consumer.subscribe(self._topics, listener=_Listener(self))
+        self._connected = True
+        return self._consumer
 
-    async def _start(self, consumer: AIOKafkaConsumer) -> None:
-        async with asyncio.timeout(self._settings.delivery_timeout_s):
-            await consumer.start()
+    def _member(self, options: dict[str, Any]) -> AIOKafkaConsumer:
+        session_ms = int(self._settings.session_timeout_s * 1000)
+        return AIOKafkaConsumer(
+            **options,
+            group_id=self._settings.group,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            session_timeout_ms=session_ms,
+            heartbeat_interval_ms=session_ms // _HEARTBEATS,
+            max_poll_interval_ms=_BETWEEN_POLLS_MS,
+            rebalance_timeout_ms=_REBALANCE_MS,
+        )
+
+    async def _failed(self, fault: BaseException) -> LogUnavailable:
+        """Keep the member until its session must be over; it reconnects by itself."""
+        now_s = time.monotonic()
+        if self._failing_since is None:
+            self._failing_since = now_s
+        if not isinstance(fault, TimeoutError) or now_s - self._failing_since > self._settings.session_timeout_s:
+            self._failing_since = None
+            await self._discard_consumer()
+        return self._unavailable(fault)
 
     async def _discard_consumer(self) -> None:
-        consumer, self._consumer = self._consumer, None
+        consumer, self._consumer, self._connected = self._consumer, None, False
         if consumer is not None:
-            with suppress(*_FAULTS):
-                await asyncio.wait_for(consumer.stop(), _CLOSING_S)
+            await _close(consumer)
 
     async def _discard_producer(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
             # Its batches never expire: without a bound it would wait for Kafka.
-            with suppress(*_FAULTS):
-                await asyncio.wait_for(producer.stop(), _CLOSING_S)
+            await _finish(producer.stop())
+            await _finish(producer.client.close())
 
-    def _unavailable(self, fault: BaseException) -> Unavailable:
+    def _unavailable(self, fault: BaseException) -> LogUnavailable:
         where = self._settings.bootstrap
-        return Unavailable(f"Kafka at {where}: {str(fault) or type(fault).__name__}; is it running, is it reachable?")
+        return LogUnavailable(
+            f"Kafka at {where}: {str(fault) or type(fault).__name__}; is it running, is it reachable?"
+        )
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships no types
@@ -272,17 +337,29 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka shi
         self._log.assigned(set(assigned))
 
 
-def _connection(settings: KafkaSettings) -> dict[str, Any]:
-    """Address, TLS and SASL, as every aiokafka client takes them."""
-    options: dict[str, Any] = {
-        "bootstrap_servers": settings.bootstrap,
-        "security_protocol": settings.security_protocol,
-    }
-    if settings.security_protocol != "PLAINTEXT":
-        options["ssl_context"] = create_ssl_context(cafile=str(settings.ca_file) if settings.ca_file else None)
-    if settings.security_protocol == "SASL_SSL":
-        options["sasl_mechanism"] = "SCRAM-SHA-512"
-        options["sasl_plain_username"] = settings.username
-        if settings.password_file is not None:
-            options["sasl_plain_password"] = settings.password_file.read_text("utf-8").strip()
-    return options
+async def _close(consumer: AIOKafkaConsumer) -> None:
+    """Leave the group and disconnect, part by part.
+
+    aiokafka's own `stop` raises the CancelledError of the fetches that it cancels: it leaves the sockets open, and our
+    caller would take itself for cancelled and end without a word.
+    """
+    consumer._closed = True  # noqa: SLF001 - else it complains that nobody called `stop`
+    if consumer._coordinator is not None:  # noqa: SLF001 - not yet, if it could not be started
+        await _finish(consumer._coordinator.close())  # noqa: SLF001
+    if consumer._fetcher is not None:  # noqa: SLF001
+        for task in consumer._fetcher._pending_tasks:  # noqa: SLF001
+            task.cancel()
+        await _finish(consumer._fetcher.close())  # noqa: SLF001
+    await _finish(consumer._client.close())  # noqa: SLF001
+
+
+async def _finish(closing: Coroutine[Any, Any, object]) -> None:
+    """Give something that closes its time; how it ends is of no interest, and its cancellation is not ours."""
+    task = asyncio.ensure_future(closing)
+    try:
+        await asyncio.wait({task}, timeout=_CLOSING_S)
+    finally:
+        task.cancel()
+    await asyncio.wait({task}, timeout=_CLOSING_S)
+    if task.done() and not task.cancelled():
+        task.exception()

@@ -11,46 +11,23 @@ from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
-from aiokafka.helpers import create_ssl_context
 from aiokafka.partitioner import murmur2
 
 from schemas.envelope import TOPICS
 from services.ingest.ports import Outgoing, Unavailable
+from services.runtime.kafka import connection_options, ensure_topics
 from services.runtime.settings import KafkaSettings
 
-__all__ = ["KafkaSink", "connection_options"]
+__all__ = ["KafkaSink"]
 
 _BATCH_BYTES: Final = 900_000
-_RECORD_BYTES: Final = 2 * 1024 * 1024
-_PARTITIONS: Final = 4
 _CLOSE_TIMEOUT_S: Final = 2.0
 _FAULTS: Final = (KafkaError, TimeoutError, OSError, AssertionError)
 """aiokafka asserts that a partition is in its metadata, which is not so while a topic is being made anew."""
-
-
-def connection_options(settings: KafkaSettings) -> dict[str, Any]:
-    """Addresses, TLS and SASL, as every aiokafka client takes them.
-
-    Raises:
-        OSError: a certificate or password file cannot be read.
-    """
-    options: dict[str, Any] = {
-        "bootstrap_servers": settings.bootstrap,
-        "security_protocol": settings.security_protocol,
-    }
-    if settings.security_protocol != "PLAINTEXT":
-        options["ssl_context"] = create_ssl_context(cafile=str(settings.ca_file) if settings.ca_file else None)
-    if settings.security_protocol == "SASL_SSL":
-        options["sasl_mechanism"] = "SCRAM-SHA-512"
-        options["sasl_plain_username"] = settings.username
-        if settings.password_file is not None:
-            options["sasl_plain_password"] = settings.password_file.read_text("utf-8").strip()
-    return options
 
 
 class KafkaSink:
@@ -110,7 +87,7 @@ class KafkaSink:
         options = connection_options(self._settings)
         timeout_ms = int(self._settings.delivery_timeout_s * 1000)
         if self._create:
-            await _create_topics(options)
+            await ensure_topics(options, TOPICS.values())
         producer = AIOKafkaProducer(
             **options,
             enable_idempotence=True,
@@ -162,20 +139,6 @@ async def _divided(producer: AIOKafkaProducer, batch: Sequence[Outgoing]) -> dic
 def _placed(key: bytes) -> int:
     """Where Kafka's own producers place a key (murmur2, positive); remembered, for it is pure Python here."""
     return int(murmur2(key)) & 0x7FFF_FFFF
-
-
-async def _create_topics(options: dict[str, Any]) -> None:
-    """Make what is missing. A broker that refuses has its topics made by its operator, or makes them by itself."""
-    admin = AIOKafkaAdminClient(**options)
-    try:
-        await admin.start()
-        missing = sorted(set(TOPICS.values()) - set(await admin.list_topics()))
-        if missing:
-            limits = {"max.message.bytes": str(_RECORD_BYTES)}
-            with suppress(KafkaError):
-                await admin.create_topics([NewTopic(name, _PARTITIONS, 1, topic_configs=limits) for name in missing])
-    finally:
-        await admin.close()
 
 
 async def _throw_away(producer: AIOKafkaProducer) -> None:

@@ -1,0 +1,61 @@
+"""What every Kafka client of ours needs: address, TLS, SASL, and topics that exist."""
+
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any, Final
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError
+from aiokafka.helpers import create_ssl_context
+
+from services.runtime.settings import KafkaSettings
+
+__all__ = ["RECORD_BYTES", "connection_options", "ensure_topics"]
+
+RECORD_BYTES: Final = 2 * 1024 * 1024
+"""The largest record that our topics take (`max.message.bytes`)."""
+_PARTITIONS: Final = 4
+
+
+def connection_options(settings: KafkaSettings) -> dict[str, Any]:
+    """Addresses, TLS and SASL, as every aiokafka client takes them.
+
+    Raises:
+        OSError: a certificate or password file cannot be read.
+    """
+    options: dict[str, Any] = {
+        "bootstrap_servers": settings.bootstrap,
+        "security_protocol": settings.security_protocol,
+    }
+    if settings.security_protocol != "PLAINTEXT":
+        options["ssl_context"] = create_ssl_context(cafile=str(settings.ca_file) if settings.ca_file else None)
+    if settings.security_protocol == "SASL_SSL":
+        options["sasl_mechanism"] = "SCRAM-SHA-512"
+        options["sasl_plain_username"] = settings.username
+        if settings.password_file is not None:
+            options["sasl_plain_password"] = settings.password_file.read_text("utf-8").strip()
+    return options
+
+
+async def ensure_topics(options: dict[str, Any], names: Iterable[str]) -> None:
+    """Make the topics that are missing: 4 partitions, 1 replica. Whoever comes first makes them, or Kafka would.
+
+    A broker that refuses has its topics made by its operator, or makes them by itself.
+
+    Args:
+        options: from `connection_options`.
+        names: of the topics.
+
+    Raises:
+        KafkaError, OSError: no answer.
+    """
+    admin = AIOKafkaAdminClient(**options)
+    try:
+        await admin.start()
+        missing = sorted(set(names) - set(await admin.list_topics()))
+        if missing:
+            limits = {"max.message.bytes": str(RECORD_BYTES)}
+            with suppress(KafkaError):
+                await admin.create_topics([NewTopic(name, _PARTITIONS, 1, topic_configs=limits) for name in missing])
+    finally:
+        await admin.close()
