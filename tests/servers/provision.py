@@ -1,4 +1,4 @@
-"""Bring Mosquitto, Apache Kafka and InfluxDB to this machine from the package registries; once.
+"""Bring Mosquitto, Apache Kafka, InfluxDB and the reader of compose files to this machine from the registries; once.
 
 `python tests/servers/provision.py` needs the standard library alone. Mosquitto comes from Debian, Kafka's jars by
 Maven, InfluxDB is built from its Go module. What was built is kept in `GARONNE_SERVERS`, by default the user's cache
@@ -14,12 +14,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-__all__ = ["INFLUXD", "KAFKA_LIBS", "MOSQUITTO", "ProvisionFailed", "folder", "mosquitto_path", "provision"]
+__all__ = ["COMPOSE", "INFLUXD", "KAFKA_LIBS", "MOSQUITTO", "ProvisionFailed", "folder", "mosquitto_path", "provision"]
 
 HERE: Final = Path(__file__).resolve().parent
 KAFKA_LIBS: Final = "kafka-4.1.0"
 INFLUXD: Final = "influxdb-2.7.12"
 MOSQUITTO: Final = "mosquitto"
+COMPOSE: Final = "compose-go-2.16.2"
+"""The library by which `docker compose` reads its files; it needs no engine and builds in seconds."""
 _PKG_CONFIG_MODULE: Final = "github.com/influxdata/pkg-config@v0.2.14"
 
 
@@ -141,6 +143,15 @@ def _influxdb(result: Path) -> None:
         _run("InfluxDB 2.7.12 from its Go module (some minutes)", [*command, package], cwd=scratch, environment=build)
 
 
+def _compose(result: Path) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name)
+        for each in ("go.mod", "go.sum", "main.go"):
+            shutil.copy(HERE / "compose" / each, scratch)
+        command = ["go", "build", "-o", str(result / "compose"), "."]
+        _run("Compose's reader from its Go module", command, cwd=scratch, environment={"GOFLAGS": "-mod=readonly"})
+
+
 def provision() -> None:
     """Bring what is missing; under a second if nothing is.
 
@@ -150,6 +161,7 @@ def provision() -> None:
     _mosquitto()
     _kept(KAFKA_LIBS, _kafka)
     _kept(INFLUXD, _influxdb)
+    _kept(COMPOSE, _compose)
     _say(f"ready in {folder()}")
 
 

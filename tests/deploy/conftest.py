@@ -1,0 +1,32 @@
+"""A copy of the deployment with secrets of its own."""
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def make_secrets() -> Callable[..., str]:
+    """Runs `deploy/make-secrets` of a deployment with these arguments; gives what it said."""
+
+    def run(site: Path, *arguments: str) -> str:
+        done = subprocess.run([site / "deploy/make-secrets", *arguments], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory, make_secrets: Callable[..., str]) -> Path:
+    """What an operator has after the first command: docker-compose.yml, deploy/ with secrets, two devices."""
+    copy = tmp_path_factory.mktemp("site")
+    shutil.copy(ROOT / "docker-compose.yml", copy)
+    shutil.copytree(ROOT / "deploy", copy / "deploy", ignore=shutil.ignore_patterns("secrets"))
+    make_secrets(copy, "--name", "mqtt.example.org", "--device", "041876000103", "--device", "compteur-cave")
+    return copy
