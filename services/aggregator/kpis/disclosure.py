@@ -1,0 +1,71 @@
+"""The gate before anything leaves: small groups are withheld, and never told by a difference of two. Pure.
+
+Energy: a percentage needs five families; amounts in kWh, counts of families by what they did and curves need ten, of
+which none has more than half, and are shown for the whole programme only: so no team's energy is the difference of
+two published sums (meters.md 6; the thresholds are data, `verified: false`). Traffic: five vehicles, in each hour too.
+"""
+
+from dataclasses import replace
+from typing import Final, NamedTuple
+
+from services.aggregator.kpis.results import NotAssessed, Outcome, Result, Text
+
+__all__ = ["THRESHOLDS", "Thresholds", "publishable"]
+
+
+class Thresholds(NamedTuple):
+    """From how many on something is shown."""
+
+    homes_for_percent: int = 5
+    homes_for_amounts: int = 10
+    largest_share: float = 0.5
+    vehicles: int = 5
+
+
+THRESHOLDS: Final = Thresholds()
+
+_FEW_HOMES: Final = Text(
+    "Too few families: the figure would tell about one of them.",
+    "Trop peu de familles : le chiffre parlerait de l’une d’elles.",
+)
+_FEW_VEHICLES: Final = Text(
+    "Fewer than five vehicles: the figure would tell about one of them.",
+    "Moins de cinq véhicules : le chiffre parlerait de l’un d’eux.",
+)
+_KEPT: Final = ("heat_share_percent", "degree_days_reference", "degree_days_period", "median_percent")
+
+
+def publishable(outcome: Outcome, thresholds: Thresholds = THRESHOLDS) -> Outcome:
+    """What may be shown, stored or exported of an outcome."""
+    if isinstance(outcome, NotAssessed):
+        return replace(outcome, population=None)
+    if outcome.subject.kind == "junction":
+        return _traffic(outcome, thresholds)
+    return _energy(outcome, thresholds)
+
+
+def _energy(result: Result, thresholds: Thresholds) -> Outcome:
+    share = result.largest_share or 0.0
+    if result.population < thresholds.homes_for_percent:
+        return _withheld(result, _FEW_HOMES)
+    large = result.population >= thresholds.homes_for_amounts and share <= thresholds.largest_share
+    if result.subject.kind == "programme" and large:
+        return result
+    figures = {name: value for name, value in result.figures.items() if name in _KEPT}
+    return replace(result, baseline=None, reported=None, change_percent=None, figures=figures, series={})
+
+
+def _traffic(result: Result, thresholds: Thresholds) -> Outcome:
+    if result.population < thresholds.vehicles:
+        return _withheld(result, _FEW_VEHICLES)
+    vehicles = result.series.get("vehicles_by_hour", {})
+    shown = {hour for hour, count in vehicles.items() if count >= thresholds.vehicles}
+    series = {name: {hour: v for hour, v in its.items() if hour in shown} for name, its in result.series.items()}
+    hidden = [count for hour, count in vehicles.items() if hour not in shown]
+    if hidden and sum(hidden) < thresholds.vehicles:
+        series = {}  # The total less the hours shown would be the few.
+    return replace(result, series=series)
+
+
+def _withheld(result: Result, text: Text) -> NotAssessed:
+    return NotAssessed(result.kpi, result.variant, result.subject, result.period, "small_group", text)

@@ -1,0 +1,103 @@
+"""Conversion factors and default shares: dated rows with source and basis. Pure: text in, values out.
+
+A factor set has an id; every result names the set that it used. Rows of several bases (gross and net calorific value)
+never meet in one sum: a carrier has one basis in a set.
+"""
+
+import tomllib
+from datetime import date
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+__all__ = ["Conversion", "Emission", "FactorProblem", "FactorSet", "HeatShare", "parse_factors"]
+
+Positive = Annotated[float, Field(gt=0)]
+
+
+class FactorProblem(Exception):
+    """The factor file is wrong; the text names the row and the rule."""
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: Annotated[str, Field(min_length=1)]
+    verified: bool
+    valid_from: date | None = None
+    valid_to: date | None = None
+
+
+class Conversion(_Row):
+    """How many kWh one unit of a carrier holds. PCS is the gross, PCI the net calorific value."""
+
+    carrier: str
+    unit: Literal["kWh", "m3"]
+    kwh_per_unit: Positive
+    basis: Literal["PCS", "PCI", "final"]
+
+
+class HeatShare(_Row):
+    """The share of a carrier's energy that heats, where neither data nor the family say it."""
+
+    carrier: str
+    share: Annotated[float, Field(ge=0, le=1)]
+
+
+class Emission(_Row):
+    """Greenhouse gas of one kWh of a carrier in its basis."""
+
+    carrier: str
+    use: str
+    kgco2e_per_kwh: Annotated[float, Field(ge=0)]
+    basis: Literal["PCS", "PCI", "final"]
+    vintage: str
+
+
+class FactorSet(BaseModel):
+    """All factors of one edition."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: Annotated[str, Field(min_length=1)]
+    conversions: tuple[Conversion, ...]
+    heat_shares: tuple[HeatShare, ...]
+    emissions: tuple[Emission, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_basis(self) -> Self:
+        bases: dict[str, str] = {}
+        for row in self.conversions:
+            if bases.setdefault(row.carrier, row.basis) != row.basis:
+                raise ValueError(f"{row.carrier}: conversions of two bases, {bases[row.carrier]} and {row.basis}")
+        return self
+
+    def kwh_per_unit(self, carrier: str, unit: str) -> float | None:
+        """The factor, or `None` if the set has none."""
+        for row in self.conversions:
+            if (row.carrier, row.unit) == (carrier, unit):
+                return row.kwh_per_unit
+        return None
+
+    def heat_share(self, carrier: str) -> float | None:
+        """The default share, or `None` if the set has none."""
+        for row in self.heat_shares:
+            if row.carrier == carrier:
+                return row.share
+        return None
+
+
+def parse_factors(text: str) -> FactorSet:
+    """Read a factor set written in TOML.
+
+    Raises:
+        FactorProblem: names the row and the rule.
+    """
+    try:
+        return FactorSet.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise FactorProblem(f"factors: not TOML: {error}") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"]) or "factors"
+        raise FactorProblem(f"factors: {place}: {first['msg'].removeprefix('Value error, ')}") from error

@@ -1,0 +1,82 @@
+"""What indicators compute from: days of registers, degree days, hours of junctions. Pure values, in Europe/Paris."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Literal, NamedTuple
+
+from services.aggregator.kpis.factors import FactorSet
+from services.aggregator.kpis.results import Period, Subject
+
+__all__ = ["DayValue", "Home", "Inputs", "JunctionTraffic", "Question", "RegisterDays", "TrafficHour"]
+
+
+class DayValue(NamedTuple):
+    """What a register counted in a local day, and the share of the day whose course was measured (0 to 1)."""
+
+    value: float
+    coverage: float
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterDays:
+    """One register of one meter, by local day, in `unit`."""
+
+    meter: str
+    carrier: str
+    quantity: str
+    register: str
+    unit: Literal["kWh", "m3"]
+    days: Mapping[date, DayValue]
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """A household that takes part, by its pseudonym.
+
+    `heat_share` is the declared share of its energy that heats, 0 to 1.
+    """
+
+    id: str
+    team: str | None
+    registers: tuple[RegisterDays, ...]
+    heat_share: float | None = None
+
+
+class TrafficHour(NamedTuple):
+    """A local hour of a junction, summed over its minutes.
+
+    `vehicles` adds up the distinct vehicles of each minute; `speed_sum_mps` adds up the mean speed of each minute times
+    its vehicles, `speed_vehicles` those vehicles.
+    """
+
+    vehicles: int
+    speed_vehicles: int
+    speed_sum_mps: float
+
+
+@dataclass(frozen=True, slots=True)
+class JunctionTraffic:
+    """An equipped junction, by local day and hour."""
+
+    id: str
+    hours: Mapping[tuple[date, int], TrafficHour]
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Everything that was read for a report."""
+
+    factors: FactorSet
+    homes: tuple[Home, ...] = ()
+    degree_days: Mapping[date, float] = field(default_factory=dict)
+    station: str | None = None
+    junctions: tuple[JunctionTraffic, ...] = ()
+
+
+class Question(NamedTuple):
+    """What is asked of an indicator: about whom, when, against what."""
+
+    subject: Subject
+    period: Period
+    baseline: Period | None

@@ -1,0 +1,90 @@
+"""Asks every indicator about every subject; lets out only what may be published. Pure."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from services.aggregator.kpis import Kpi, discover
+from services.aggregator.kpis.disclosure import publishable
+from services.aggregator.kpis.inputs import Inputs, Question
+from services.aggregator.kpis.results import NotAssessed, Outcome, Period, Subject
+from services.aggregator.points import TAGS
+from services.aggregator.ports import FieldValue, Point
+
+__all__ = ["Answer", "assess_all", "kpi_points", "needed", "programmes"]
+
+
+class Answer(NamedTuple):
+    """One outcome with the indicator that it comes from."""
+
+    kpi: Kpi
+    outcome: Outcome
+
+
+def programmes() -> tuple[str, ...]:
+    """Every programme that an indicator belongs to."""
+    return tuple(sorted({kpi.programme for kpi in discover().values()}))
+
+
+def chosen(wanted: Sequence[str]) -> list[Kpi]:
+    """The indicators of these programmes."""
+    return [kpi for kpi in discover().values() if kpi.programme in wanted]
+
+
+def needed(wanted: Sequence[str]) -> frozenset[str]:
+    """What has to be read for these programmes."""
+    return frozenset(need for kpi in chosen(wanted) for need in kpi.needs)
+
+
+def assess_all(
+    inputs: Inputs,
+    subjects: Sequence[Subject],
+    period: Period,
+    baseline: Period | None,
+    wanted: Sequence[str],
+) -> list[Answer]:
+    """All answers, in the order of indicators and subjects, each one through the gate for small groups."""
+    return [
+        Answer(kpi, publishable(outcome))
+        for kpi in chosen(wanted)
+        for subject in subjects
+        if subject.kind in kpi.about and (subject.kind != "programme" or subject.id == kpi.programme)
+        for outcome in kpi.compute(inputs, Question(subject, period, baseline))
+    ]
+
+
+def kpi_points(answers: Sequence[Answer], ends_ns: Mapping[Period, int]) -> list[Point]:
+    """Points of measurement `kpi`, at the end of what each value is about.
+
+    A value that is withheld is written as `assessed = false`: it takes the place of one that stood there before.
+
+    Args:
+        answers: from `assess_all`.
+        ends_ns: Unix nanoseconds of the end of each period.
+    """
+    points = []
+    for kpi, outcome in answers:
+        values: dict[str, FieldValue] = {"assessed": not isinstance(outcome, NotAssessed)}
+        if isinstance(outcome, NotAssessed):
+            values["reason"] = outcome.reason
+        else:
+            numbers = {
+                "value": outcome.value,
+                "coverage": outcome.coverage,
+                "target": None if outcome.target is None else outcome.target.value,
+                "low": None if outcome.interval is None else outcome.interval.low,
+                "high": None if outcome.interval is None else outcome.interval.high,
+                "baseline": None if outcome.baseline is None else outcome.baseline.value,
+                "reported": None if outcome.reported is None else outcome.reported.value,
+            }
+            values |= {name: float(number) for name, number in numbers.items() if number is not None}
+            values |= {
+                "unit": outcome.unit,
+                "quality": outcome.quality.value,
+                "fingerprint": outcome.fingerprint,
+                "method_version": outcome.method_version,
+                "period_start": outcome.period.start.isoformat(),
+            }
+        tags = {"kpi": f"{kpi.name}.{outcome.variant}", "programme": kpi.programme, "subject": outcome.subject.id}
+        named = tuple((name, tags[name]) for name in TAGS["kpi"])
+        points.append(Point("kpi", named, tuple(sorted(values.items())), ends_ns[outcome.period]))
+    return points

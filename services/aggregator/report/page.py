@@ -1,0 +1,95 @@
+"""The report as one HTML file: nothing is loaded from elsewhere."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from services.aggregator.report.families import families_view, headline
+from services.aggregator.report.junctions import junctions_view, traffic_headline
+from services.aggregator.report.model import Assessed, Missing, Period, Report
+from services.aggregator.report.texts import QUALITY, words
+from services.aggregator.report.wording import day, number, percent
+
+__all__ = ["page"]
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("services.aggregator.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def page(report: Report) -> str:
+    """The page in the report's language."""
+    text = words(report.language)
+    families, junctions = families_view(report, text), junctions_view(report, text)
+    first = headline(report, text) or traffic_headline(report, text)
+    return (
+        _environment()
+        .get_template("report.html.jinja")
+        .render(
+            t=text,
+            language=report.language,
+            period=text["period"].format(**_days(report.period, report)),
+            compared=(
+                text["no_comparison"]
+                if report.baseline is None
+                else text["compared"].format(**_days(report.baseline, report))
+            ),
+            headline=first,
+            families=families,
+            junctions=junctions,
+            missing=[each for each in report.entries if isinstance(each, Missing)],
+            methods=_methods(report, text),
+            made=text["made"].format(day=day(report.generated_on, report.language)),
+            times=text["times"].format(zone=report.period.timezone),
+        )
+    )
+
+
+def _days(period: Period, report: Report) -> dict[str, str]:
+    last = period.end - timedelta(days=1)
+    return {"first": day(period.start, report.language), "last": day(last, report.language)}
+
+
+def _methods(report: Report, text: Mapping[str, str]) -> list[dict[str, Any]]:
+    """One block for each indicator and variant that has a value."""
+    seen: dict[tuple[str, str], Assessed] = {}
+    for entry in report.entries:
+        if isinstance(entry, Assessed):
+            seen.setdefault((entry.kpi, entry.variant), entry)
+    return [_method(entry, report, text) for entry in seen.values()]
+
+
+def _method(entry: Assessed, report: Report, text: Mapping[str, str]) -> dict[str, Any]:
+    language = report.language
+    rows = [
+        (text["formula"], entry.formula),
+        (text["quality"], QUALITY[entry.quality].in_language(language)),
+        (text["coverage"].capitalize(), percent(100 * entry.coverage, language, 0)),
+    ]
+    figures = entry.figures
+    if "homes_regression" in figures:
+        counts = {name: number(figures[f"homes_{name}"], language) for name in ("regression", "declared", "default")}
+        share = percent(figures["heat_share_percent"], language, 0)
+        rows.append((text["heat"], text["heat_note"].format(share=share, **counts)))
+    if entry.variant == "degree_days" and report.weather_station:
+        rows.append((text["station"], report.weather_station))
+    if entry.target is not None:
+        rows.append((text["source_goal"], entry.target.source))
+    note = "" if entry.references_verified else " " + text["unverified"]
+    rows += [
+        (text["factors"], entry.factor_set),
+        (text["version"], f"{entry.method_version} · {entry.fingerprint}"),
+        (text["references"], ", ".join(entry.references) + note),
+    ]
+    variant = text.get(f"variant_{entry.variant}", entry.variant)
+    return {"title": f"{entry.title} ({variant})", "rows": rows, "limits": entry.limits}

@@ -1,0 +1,54 @@
+"""Numbers and dates as people of each language write them."""
+
+from datetime import date
+from typing import Final
+
+from services.aggregator.kpis.results import Language
+
+__all__ = ["day", "month", "number", "percent", "signed_percent"]
+
+_MONTHS: Final = {
+    "fr": (
+        "janvier", "février", "mars", "avril", "mai", "juin",
+        "juillet", "août", "septembre", "octobre", "novembre", "décembre",
+    ),
+    "en": (
+        "January", "February", "March", "April", "May", "June",
+        "July", "August", "September", "October", "November", "December",
+    ),
+}  # fmt: skip
+_NARROW: Final = "\N{NARROW NO-BREAK SPACE}"
+_MINUS: Final = "\N{MINUS SIGN}"
+
+
+def number(value: float, language: Language, decimals: int = 0) -> str:
+    """A number with its separators and a real minus sign."""
+    text = f"{abs(value):,.{decimals}f}"
+    if language == "fr":
+        text = text.replace(",", _NARROW).replace(".", ",")
+    negative = value < 0 and any(digit in "123456789" for digit in text)
+    return f"{_MINUS}{text}" if negative else text
+
+
+def percent(value: float, language: Language, decimals: int = 1) -> str:
+    """A percentage: `8,4 %` in French, `8.4%` in English."""
+    return number(value, language, decimals) + (f"{_NARROW}%" if language == "fr" else "%")
+
+
+def signed_percent(value: float, language: Language, decimals: int = 1) -> str:
+    """A change, with its sign."""
+    text = percent(value, language, decimals)
+    return text if value <= 0 else f"+{text}"
+
+
+def day(when: date, language: Language) -> str:
+    """A date in words."""
+    month = _MONTHS[language][when.month - 1]
+    if language == "fr":
+        return f"{'1er' if when.day == 1 else when.day} {month} {when.year}"
+    return f"{when.day} {month} {when.year}"
+
+
+def month(when: date, language: Language) -> str:
+    """The name of a month."""
+    return _MONTHS[language][when.month - 1]

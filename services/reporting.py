@@ -1,0 +1,232 @@
+"""Making a report: read the store, ask the indicators, write files and points."""
+
+import asyncio
+import json
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Final, Literal
+from zoneinfo import ZoneInfo
+
+from services.aggregator.kpis.factors import parse_factors
+from services.aggregator.kpis.inputs import Inputs
+from services.aggregator.kpis.results import Language, Period, Subject
+from services.aggregator.kpis.seasons import same_calendar_days
+from services.aggregator.ports import Store, Unavailable
+from services.aggregator.report.assessment import Answer, assess_all, kpi_points, needed, programmes
+from services.aggregator.report.model import Period as ReportPeriod
+from services.aggregator.report.model import Report, entry_of
+from services.aggregator.series import Family, Weather, read_homes, read_traffic, read_weather
+from services.ingest.assembly import keys_of
+from services.ingest.pseudonyms import KeyProblem
+from services.running import open_store
+from services.runtime.registry import Registry, RegistryProblem, read_registry
+from services.runtime.settings import ConfigurationProblem, Settings
+
+__all__ = ["FORMATS", "Format", "ReportProblem", "make_report", "parse_period"]
+
+Format = Literal["html", "json"]
+FORMATS: Final[tuple[Format, ...]] = ("html", "json")
+_PROGRAMME_NAMES: Final = {"familles": "Familles à énergie positive", "compass4d": "Compass4D"}
+
+
+class ReportProblem(Exception):
+    """No report can be made; the text says what to repair."""
+
+
+def parse_period(text: str) -> Period:
+    """Read `2025-11-01..2026-03-31`: the first and the last day, both included.
+
+    Raises:
+        ReportProblem: not two dates, or in the wrong order.
+    """
+    first, separator, last = text.partition("..")
+    try:
+        days = date.fromisoformat(first.strip()), date.fromisoformat(last.strip())
+    except ValueError:
+        separator = ""
+    if not separator:
+        raise ReportProblem(f"{text!r} is not a period: write the first and the last day, as 2025-11-01..2026-03-31")
+    if days[1] < days[0]:
+        raise ReportProblem(f"{text!r}: the last day lies before the first")
+    return Period(days[0], date.fromordinal(days[1].toordinal() + 1))
+
+
+async def make_report(  # noqa: PLR0913 - the options of a report
+    settings: Settings,
+    *,
+    start: date,
+    end: date,
+    baseline_start: date | None,
+    baseline_end: date | None,
+    language: Literal["fr", "en"],
+    formats: Sequence[str],
+    folder: Path,
+    wanted: Sequence[str] = (),
+) -> list[Path]:
+    """Make a report and store its values as measurement `kpi`.
+
+    Args:
+        settings: where the store, the registry and the key are.
+        start: first local day.
+        end: the day after the last.
+        baseline_start: first day of the baseline; `None` for none: then there is no saving.
+        baseline_end: the day after its last.
+        language: of the page.
+        formats: of `FORMATS`.
+        folder: where the files go; made if it is missing.
+        wanted: programmes; all of them if empty.
+
+    Returns:
+        The files, in the order of `formats`.
+
+    Raises:
+        ReportProblem: something that the user can repair.
+    """
+    period, baseline = _periods(start, end, baseline_start, baseline_end)
+    chosen = tuple(wanted) or programmes()
+    _known("programme", chosen, programmes())
+    _known("format", formats, FORMATS)
+    try:
+        registry = read_registry(settings.households_file)
+        families = _families(settings, registry)
+        async with open_store(settings) as store:
+            inputs = await _read(store, settings, families, period, baseline, needed(chosen))
+            answers = assess_all(inputs, _subjects(settings, registry, inputs), period, baseline, chosen)
+            await _store(store, answers, ZoneInfo(settings.timezone))
+    except (KeyProblem, RegistryProblem, ConfigurationProblem, Unavailable) as problem:
+        raise ReportProblem(str(problem)) from problem
+    report = _report(settings, answers, inputs, period, baseline, language, chosen)
+    return await asyncio.to_thread(_write, report, formats, folder)
+
+
+def _periods(
+    start: date, end: date, baseline_start: date | None, baseline_end: date | None
+) -> tuple[Period, Period | None]:
+    period = Period(start, end)
+    if period.days < 1:
+        raise ReportProblem("the period has no day: its end lies at or before its start")
+    if baseline_start is None or baseline_end is None:
+        return period, None
+    baseline = Period(baseline_start, baseline_end)
+    if not same_calendar_days(period, baseline):
+        raise ReportProblem(
+            f"the baseline {baseline.start} to {baseline.last} must be the same calendar days as the period "
+            f"{period.start} to {period.last}, in an earlier year: otherwise the seasons differ"
+        )
+    return period, baseline
+
+
+def _known(what: str, given: Iterable[str], known: Sequence[str]) -> None:
+    unknown = [each for each in given if each not in known]
+    if unknown:
+        raise ReportProblem(f"there is no {what} {unknown[0]!r}; there are: {', '.join(known)}")
+
+
+def _families(settings: Settings, registry: Registry) -> dict[str, Family]:
+    """The families of teams, by the pseudonyms that the store knows them by."""
+    if not registry.households:
+        return {}
+    keys = keys_of(settings)
+    return {
+        keys.pseudonym("household", household.id): Family(household.team, household.heat_share)
+        for household in registry.households
+        if household.team is not None
+    }
+
+
+def _subjects(settings: Settings, registry: Registry, inputs: Inputs) -> list[Subject]:
+    names = _junction_names(settings.junctions_file)
+    seen = {junction.id for junction in inputs.junctions}
+    return [
+        *(Subject("programme", programme, _PROGRAMME_NAMES.get(programme, programme)) for programme in programmes()),
+        *(Subject("team", team.id, team.name) for team in registry.teams),
+        *(Subject("junction", each, names.get(each, each)) for each in sorted(seen | set(names))),
+    ]
+
+
+def _junction_names(path: Path | None) -> dict[str, str]:
+    """Public names of the junctions, by id; the id where there is no name."""
+    if path is None:
+        return {}
+    try:
+        features = json.loads(path.read_text("utf-8"))["features"]
+        properties = [feature["properties"] for feature in features]
+        return {str(each["id"]): str(each.get("name") or each["id"]) for each in properties}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ReportProblem(f"junctions_file {path}: cannot be read; `garonne check` says what is wrong") from error
+
+
+async def _read(  # noqa: PLR0913, PLR0917 - what to read, from where
+    store: Store,
+    settings: Settings,
+    families: dict[str, Family],
+    period: Period,
+    baseline: Period | None,
+    needs: frozenset[str],
+) -> Inputs:
+    zone = ZoneInfo(settings.timezone)
+    periods = [period] if baseline is None else [baseline, period]
+    weather = await read_weather(store, zone, periods) if "weather" in needs else Weather(None, {})
+    return Inputs(
+        factors=parse_factors(files("services.aggregator.kpis").joinpath("factors.toml").read_text("utf-8")),
+        homes=await read_homes(store, zone, periods, families) if "homes" in needs and families else (),
+        degree_days=weather.degree_days,
+        station=weather.station,
+        junctions=await read_traffic(store, zone, periods) if "traffic" in needs else (),
+    )
+
+
+async def _store(store: Store, answers: Sequence[Answer], zone: ZoneInfo) -> None:
+    ends = {answer.outcome.period for answer in answers}
+    midnights = {each: datetime(each.end.year, each.end.month, each.end.day, tzinfo=zone) for each in ends}
+    points = kpi_points(answers, {each: int(at.timestamp()) * 1_000_000_000 for each, at in midnights.items()})
+    refusals = await store.write(points)
+    if refusals:
+        first = refusals[0]
+        raise ReportProblem(f"the store refuses {len(refusals)} values of indicators: {first.reason}: {first.detail}")
+
+
+def _report(  # noqa: PLR0913, PLR0917 - what a report says
+    settings: Settings,
+    answers: Sequence[Answer],
+    inputs: Inputs,
+    period: Period,
+    baseline: Period | None,
+    language: Language,
+    wanted: tuple[str, ...],
+) -> Report:
+    zone = settings.timezone
+    return Report(
+        language=language,
+        generated_on=datetime.now(UTC).astimezone(ZoneInfo(zone)).date(),
+        period=ReportPeriod(start=period.start, end=period.end, timezone=zone),
+        baseline=None if baseline is None else ReportPeriod(start=baseline.start, end=baseline.end, timezone=zone),
+        programmes=wanted,
+        weather_station=inputs.station,
+        entries=tuple(entry_of(kpi, outcome, language, zone) for kpi, outcome in answers),
+    )
+
+
+def _write(report: Report, formats: Sequence[str], folder: Path) -> list[Path]:
+    last = date.fromordinal(report.period.end.toordinal() - 1)
+    stem = f"garonne-report-{report.period.start}-{last}-{report.language}"
+    written = []
+    for each in formats:
+        path = folder / f"{stem}.{each}"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            path.write_text(_text(report, each), "utf-8")
+        except OSError as error:
+            raise ReportProblem(f"{path}: {error.strerror or error}") from error
+        written.append(path)
+    return written
+
+
+def _text(report: Report, form: str) -> str:
+    if form == "json":
+        return report.model_dump_json(indent=2) + "\n"
+    from services.aggregator.report.page import page  # noqa: PLC0415 - matplotlib takes a second
+
+    return page(report)
