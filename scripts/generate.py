@@ -11,6 +11,8 @@ from pathlib import Path
 from schemas.asyncapi import asyncapi_document
 from schemas.jsonschemas import json_schemas
 from scripts.reference import reference_pages, tables_in_place
+from services.ingest.declarative import read_table
+from services.ingest.declarative.describe import with_table
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -23,6 +25,9 @@ def generated() -> Iterator[tuple[Path, str]]:
     for name, text in reference_pages().items():
         yield ROOT / name, text
     yield from tables_in_place(ROOT).items()
+    for table in sorted(ROOT.glob("services/ingest/profiles/*/fields.toml")):
+        page = table.parent / "README.md"
+        yield page, with_table(page.read_text("utf-8"), read_table(table.read_text("utf-8"), table.name))
 
 
 def main(arguments: list[str]) -> int:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from schemas.energy import Carrier, Gauge, GaugeQuantity, Register, RegisterQuantity
 from services.ingest.codecs import trusted
 
-__all__ = ["MappingProblem", "Target", "compile_mapping", "read_target"]
+__all__ = ["Compiled", "MappingProblem", "Target", "compile_mapping", "read_target"]
 
 
 class MappingProblem(ValueError):
@@ -33,13 +33,19 @@ class Target(NamedTuple):
 UNITS: Final = {
     "Wh": ("kWh", 1e-3),
     "MWh": ("kWh", 1e3),
+    "mWh": ("kWh", 1e-6),
+    "Wmin": ("kWh", 1 / 60_000),
+    "MJ": ("kWh", 1 / 3.6),
+    "GJ": ("kWh", 1000 / 3.6),
     "varh": ("kvarh", 1e-3),
     "L": ("m3", 1e-3),
     "kW": ("W", 1e3),
     "kVA": ("VA", 1e3),
     "mA": ("A", 1e-3),
     "mV": ("V", 1e-3),
+    "kvar": ("var", 1e3),
     "L/h": ("m3/h", 1e-3),
+    "L/min": ("m3/h", 0.06),
 }
 """Units that are converted; all units of the schema stand for themselves."""
 

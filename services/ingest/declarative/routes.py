@@ -1,0 +1,251 @@
+"""From a row and a topic to a reader: everything that the topic decides is decided once per topic."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from re import Pattern as Expression
+from re import compile as compile_expression
+from typing import Any
+
+from schemas.energy import Carrier
+from schemas.envelope import AnyRecord
+from schemas.status import DeviceStatus
+from services.ingest.codecs import trusted
+from services.ingest.declarative.clocks import ReadClock, compile_clocks
+from services.ingest.declarative.leaves import Found, Leaf, Take, Whole, compile_leaf, mapped_leaf
+from services.ingest.declarative.patterns import fill
+from services.ingest.declarative.pointers import Getter, getter, steps
+from services.ingest.declarative.table import NOTHING, Availability, Field_, Row
+from services.ingest.mapping import Compiled
+from services.ingest.profiles import Context, Message, Unparseable
+
+__all__ = ["Group", "Metering", "Tree", "availability_of", "compile_metering"]
+
+Tree = dict[str, "Take | Tree"]
+"""Closures by key, nested as the payload is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One meter of a message: its carrier, how it is called beside the main one, its clock."""
+
+    carrier: Carrier
+    meter: str
+    clock: ReadClock
+
+
+@dataclass(frozen=True, slots=True)
+class Metering:
+    """The reader of the messages of one topic."""
+
+    device: str
+    household: str
+    groups: tuple[Group, ...]
+    tree: Tree
+    variants: tuple[tuple[tuple[tuple[Getter, Expression[str]], ...], Tree], ...]
+    everywhere: Mapping[str, Take]
+    """Names of the site that count at the top and one level below."""
+
+    def collect(self, root: Mapping[str, Any], message: Message, context: Context) -> list[Found]:
+        """What stands in an object, by group.
+
+        Raises:
+            Unparseable: a known key holds something else than it must.
+        """
+        finds = [Found([], [], []) for _ in self.groups]
+        whole = Whole(root, message, context)
+        tree = self.tree
+        for conditions, other in self.variants:
+            if all(_holds(get(root), expression) for get, expression in conditions):
+                tree = other
+                break
+        _walk(root, tree, finds, whole)
+        if self.everywhere:
+            self._mapped(root, finds, whole)
+        return finds
+
+    def _mapped(self, root: Mapping[str, Any], finds: list[Found], whole: Whole) -> None:
+        for name, value in root.items():
+            if type(value) is dict:
+                for inner, part in value.items():
+                    take = self.everywhere.get(f"{name}.{inner}") or self.everywhere.get(inner)
+                    if take is not None and part is not None:
+                        take(part, finds, whole)
+            elif (take := self.everywhere.get(name)) is not None and value is not None:
+                take(value, finds, whole)
+
+    def readings(
+        self, finds: list[Found], root: Any, message: Message, context: Context, clock: ReadClock | None = None
+    ) -> tuple[AnyRecord, ...]:
+        """A reading for each group that holds something; `clock` stands for that of the groups."""
+        made = []
+        for group, found in zip(self.groups, finds, strict=True):
+            if not (found.registers or found.gauges or found.states):
+                continue
+            made.append(
+                trusted.meter_reading(
+                    household=context.names.household(self.household),
+                    meter=context.names.meter(f"{self.device}/{group.meter}" if group.meter else self.device),
+                    at=(clock or group.clock)(root, message, context),
+                    received_at=message.received_at,
+                    retained=message.retained,
+                    registers=tuple(found.registers),
+                    gauges=tuple(found.gauges),
+                    states=tuple(found.states),
+                    carrier=group.carrier,
+                )
+            )
+        return tuple(made)
+
+
+def _holds(value: Any, expression: Expression[str]) -> bool:
+    return value is not None and expression.search(value if type(value) is str else str(value)) is not None
+
+
+def _walk(here: Mapping[str, Any], tree: Tree, finds: list[Found], whole: Whole) -> None:
+    for key, value in here.items():
+        target = tree.get(key)
+        if target is None or value is None:
+            continue
+        if type(target) is not dict:
+            target(value, finds, whole)  # type: ignore[operator]
+        elif type(value) is dict:
+            _walk(value, target, finds, whole)
+        elif type(value) is list:
+            _walk({str(n): each for n, each in enumerate(value)}, target, finds, whole)
+        else:
+            raise Unparseable("wrong_shape", f"/{key}: must be an object or a list")
+
+
+class _Groups:
+    """The groups of a row, in the order in which they are first needed; the first is the main meter."""
+
+    def __init__(self) -> None:
+        self.found: dict[tuple[Carrier, str, int], Group] = {}
+
+    def index(self, carrier: Carrier, meter: str, clock: ReadClock) -> int:
+        key = (carrier, meter, id(clock))
+        self.found.setdefault(key, Group(carrier, meter, clock))
+        return list(self.found).index(key)
+
+
+class _Builder:
+    """Compiles the fields of one row for one topic."""
+
+    def __init__(self, row: Row, parts: dict[str, str]) -> None:
+        self._row = row
+        self._parts = parts
+        self._clock = compile_clocks(row.clock)
+        self._parts_of_row = [(each, compile_clocks(each.clock) if each.clock else self._clock) for each in row.part]
+        self.groups = _Groups()
+        self.main: Carrier = "electricity"
+
+    def leaf(self, place: str, row: Field_, meter: str = "", clock: ReadClock | None = None) -> Take:
+        return self.placed(compile_leaf(place, row, self._parts, self._row.absent), meter, clock)
+
+    def placed(self, leaf: Leaf, meter: str = "", clock: ReadClock | None = None) -> Take:
+        """A carrier that is not the main one is a meter of its own on the same device."""
+        carrier = leaf.carrier or self.main
+        beside = meter or ("" if carrier == self.main else carrier)
+        return leaf.take(self.groups.index(carrier, beside, clock or self._clock))
+
+    def tree(self, fields: Mapping[str, Field_]) -> Tree:
+        tree: Tree = {}
+        for place, row in fields.items():
+            if row.to != NOTHING:
+                _plant(tree, place, self.leaf(place, row))
+        for part, clock in self._parts_of_row:
+            for place, row in part.fields.items():
+                _plant(tree, place, self.leaf(place, row, part.meter, clock))
+        return tree
+
+
+def _plant(tree: Tree, place: str, take: Take) -> None:
+    """Put a closure at its place; scalars and columns have plain names, JSON has pointers."""
+    *path, last = steps(place) if place.startswith("/") else [place]
+    node = tree
+    for step in path:
+        below = node.setdefault(step, {})
+        if type(below) is not dict:
+            raise ValueError(f"{place!r}: {step!r} is a value and an object at once")
+        node = below
+    node[last] = take
+
+
+def compile_metering(row: Row, parts: dict[str, str], family: str, mapping: Compiled) -> Metering:
+    """The reader for a topic whose named parts are known.
+
+    Raises:
+        ValueError: the parts do not fit the templates of the row; the row then does not take the topic.
+    """
+    named = {name: _renamed(row, name, part) for name, part in parts.items()}
+    device = f"{family}:{fill(row.device, parts)}"
+    household = device if row.household is None else f"{family}:{fill(row.household, parts)}"
+    builder = _Builder(row, named)
+    builder.main = _main_carrier(row, named)
+    tree = builder.tree(row.fields)
+    variants = tuple(
+        (
+            tuple((getter(place), compile_expression(text)) for place, text in each.when.items()),
+            builder.tree({**row.fields, **each.fields}),
+        )
+        for each in row.variant
+    )
+    everywhere = {} if not row.mapping else _site_names(builder, mapping, parts)
+    for name in everywhere:
+        tree.pop(name, None)
+    return Metering(device, household, tuple(builder.groups.found.values()), tree, variants, everywhere)
+
+
+def _main_carrier(row: Row, parts: dict[str, str]) -> Carrier:
+    """Electricity if the row has any of it, else the carrier of its first field."""
+    carriers = [
+        compile_leaf(place, each, parts, ()).carrier for place, each in row.fields.items() if each.to != NOTHING
+    ]
+    metered = [carrier for carrier in carriers if carrier is not None]
+    return metered[0] if metered and "electricity" not in metered else "electricity"
+
+
+def _renamed(row: Row, name: str, part: str) -> str:
+    if name not in row.names:
+        return part
+    if part not in row.names[name]:
+        raise ValueError(f"{{{name}}} has no such value in names")
+    return row.names[name][part]
+
+
+def _site_names(builder: _Builder, mapping: Compiled, parts: Mapping[str, str]) -> dict[str, Take]:
+    """`E1` everywhere, `emontx.E1` for that device alone, `section.key` inside a section of the payload."""
+    device = parts.get("device", "")
+    found: dict[str, Take] = {}
+    for section, targets in mapping.items():
+        for key, target in targets.items():
+            name = key if section in ("", device) else f"{section}.{key}"
+            if section == "" and name in found:
+                continue
+            found[name] = builder.placed(mapped_leaf(f"mapping {key!r}", target))
+    return found
+
+
+def availability_of(row: Availability, device: str) -> Callable[[Message, Context, Any], DeviceStatus]:
+    """A reader of last wills and availability topics; `decoded` is the JSON object, if the payload is one."""
+    get = getter(row.field) if row.field is not None else None
+    words = {
+        **{word.lower(): "online" for word in row.online},
+        **{word.lower(): "offline" for word in row.offline},
+    }
+
+    def read(message: Message, context: Context, decoded: Any) -> DeviceStatus:
+        value = get(decoded) if get is not None and type(decoded) is dict else None
+        text = value if type(value) is str else message.payload.decode("utf-8", "replace")
+        return DeviceStatus.model_validate(
+            {
+                "device": context.names.device(device),
+                "observed_at": message.received_at,
+                "received_at": message.received_at,
+                "clock": "none",
+                "retained": message.retained,
+                "availability": words.get(text.strip().strip('"').lower(), "unknown"),
+            }
+        )
+
+    return read
