@@ -24,6 +24,8 @@ __all__ = ["SqliteStore"]
 
 _FIRST_NS: Final = -(2**63)
 _LAST_NS: Final = 2**63 - 1
+_PLAIN: Final = 2**62
+"""Numbers up to here can be stored without a closer look."""
 _NAMES: Final = {float: "float", int: "integer", bool: "boolean", str: "string"}
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS series (
@@ -54,8 +56,8 @@ class SqliteStore:
         self._path = path.resolve()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="series")
         self._connection: sqlite3.Connection | None = None
-        self._ids: dict[str, int] = {}
-        self._types: dict[tuple[str, str], type] = {}
+        self._ids: dict[tuple[str, tuple[tuple[str, str], ...]], int] = {}
+        self._types: dict[str, dict[str, type]] = {}
         self._version = -1
 
     async def __aenter__(self) -> Self:
@@ -128,12 +130,14 @@ class SqliteStore:
             self._refresh(connection)
             rows = []
             for point in points:
-                refusal = self._check(connection, point)
-                if refusal is None:
+                number = self._ids.get((point.measurement, point.tags))
+                if number is None or not _is_plain(point, self._types.get(point.measurement, {})):
+                    refusal = self._check(connection, point)
+                    if refusal is not None:
+                        refusals.append(refusal)
+                        continue
                     number = self._series(connection, point)
-                    rows.append((number, point.time_ns, to_json(dict(point.fields)).decode()))
-                else:
-                    refusals.append(refusal)
+                rows.append((number, point.time_ns, to_json(dict(point.fields)).decode()))
             connection.executemany(_UPSERT, rows)
             connection.execute("COMMIT")
         except BaseException:
@@ -148,16 +152,18 @@ class SqliteStore:
         (version,) = connection.execute("PRAGMA data_version").fetchone()
         if version != self._version:
             by_name = {name: kind for kind, name in _NAMES.items()}
-            types = connection.execute("SELECT measurement, name, type FROM field")
-            self._types = {(measurement, name): by_name[kind] for measurement, name, kind in types}
-            self._ids = dict(connection.execute("SELECT text, id FROM series"))
+            self._types = {}
+            for measurement, name, kind in connection.execute("SELECT measurement, name, type FROM field"):
+                self._types.setdefault(measurement, {})[name] = by_name[kind]
+            self._ids = {}
             self._version = version
 
     def _check(self, connection: sqlite3.Connection, point: Point) -> Refusal | None:
         """Refuse what InfluxDB would refuse; pin the types of new fields."""
         new = []
+        types = self._types.setdefault(point.measurement, {})
         for name, value in point.fields:
-            pinned = self._types.get((point.measurement, name))
+            pinned = types.get(name)
             if pinned is None:
                 new.append((name, type(value)))
             elif pinned is not type(value):
@@ -170,17 +176,36 @@ class SqliteStore:
             return Refusal(point, "refused", str(error))
         for name, kind in new:
             connection.execute("INSERT INTO field VALUES (?, ?, ?)", (point.measurement, name, _NAMES[kind]))
-            self._types[point.measurement, name] = kind
+            types[name] = kind
         return None
 
     def _series(self, connection: sqlite3.Connection, point: Point) -> int:
-        text = series(point.measurement, point.tags)
-        number = self._ids.get(text)
+        number = self._ids.get((point.measurement, point.tags))
         if number is None:
-            row = (text, point.measurement, to_json(dict(point.tags)).decode())
-            cursor = connection.execute("INSERT INTO series (text, measurement, tags) VALUES (?, ?, ?)", row)
-            number = self._ids[text] = int(cursor.lastrowid or 0)
-        return number
+            row = (series(point.measurement, point.tags), point.measurement, to_json(dict(point.tags)).decode())
+            connection.execute("INSERT OR IGNORE INTO series (text, measurement, tags) VALUES (?, ?, ?)", row)
+            (number,) = connection.execute("SELECT id FROM series WHERE text = ?", row[:1]).fetchone()
+            self._ids[point.measurement, point.tags] = number
+        return int(number)
+
+
+def _is_plain(point: Point, types: Mapping[str, type]) -> bool:
+    """Whether a point of a known series can be stored without a closer look: nearly all of them.
+
+    Its fields are pinned to the types it has, so their names can be said; its numbers and its time are small enough.
+    """
+    if not point.fields or not -_PLAIN <= point.time_ns <= _PLAIN:
+        return False
+    for name, value in point.fields:
+        kind = type(value)
+        if types.get(name) is not kind:
+            return False
+        # A difference of infinities or with NaN is NaN, never 0.
+        if kind is float and value - value != 0.0:  # type: ignore[operator] # it is a float
+            return False
+        if kind is int and not -_PLAIN <= value <= _PLAIN:  # type: ignore[operator] # it is an int
+            return False
+    return True
 
 
 def _matching(
