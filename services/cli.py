@@ -186,3 +186,51 @@ def run(config: ConfigurationFile = None) -> None:
         serve(_settings(config), ingest=True, aggregate=True)
     except StartProblem as problem:
         raise _fail(problem) from None
+
+
+@app.command()
+def report(  # noqa: PLR0913, PLR0917 - the options of a report
+    config: ConfigurationFile = None,
+    period: Annotated[
+        str | None,
+        typer.Option(help="First and last day, `2025-11-01..2026-03-31`; the newest winter from November to March."),
+    ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(help="The same days of an earlier year; the year before if not given, `none` for no comparison."),
+    ] = None,
+    lang: Annotated[Language, typer.Option(help="Language of the report.")] = Language.FR,
+    form: Annotated[str, typer.Option("--format", help="`html`, `json`, or both with a comma.")] = "html,json",
+    programme: Annotated[
+        list[str] | None, typer.Option(help="`familles` or `compass4d`; repeat it; all of them if not given.")
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the files.")] = Path("report"),
+) -> None:
+    """Make a report of the city's indicators: a page for people, JSON for machines, values for Grafana.
+
+    A saving is told against the same calendar days of an earlier winter, as measured and in the same weather. What
+    cannot be told is listed with the reason.
+    """
+    import asyncio
+
+    from services.reporting import ReportProblem, make_report, periods_of
+
+    try:
+        asked, before = periods_of(period, baseline)
+        paths = asyncio.run(
+            make_report(
+                _settings(config),
+                start=asked.start,
+                end=asked.end,
+                baseline_start=before.start if before else None,
+                baseline_end=before.end if before else None,
+                language=lang.value,
+                formats=[each.strip() for each in form.split(",") if each.strip()],
+                folder=output,
+                wanted=programme or (),
+            )
+        )
+    except ReportProblem as problem:
+        raise _fail(problem) from None
+    for path in paths:
+        typer.echo(str(path))

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from services.aggregator.kpis.factors import parse_factors
 from services.aggregator.kpis.inputs import Inputs
 from services.aggregator.kpis.results import Language, Period, Subject
-from services.aggregator.kpis.seasons import same_calendar_days
+from services.aggregator.kpis.seasons import same_calendar_days, years_before
 from services.aggregator.ports import Store, Unavailable
 from services.aggregator.report.assessment import Answer, assess_all, kpi_points, needed, programmes
 from services.aggregator.report.model import Period as ReportPeriod
@@ -24,7 +24,7 @@ from services.running import open_store
 from services.runtime.registry import Registry, RegistryProblem, read_registry
 from services.runtime.settings import ConfigurationProblem, Settings
 
-__all__ = ["FORMATS", "Format", "ReportProblem", "make_report", "parse_period"]
+__all__ = ["FORMATS", "Format", "ReportProblem", "last_winter", "make_report", "parse_period", "periods_of"]
 
 Format = Literal["html", "json"]
 FORMATS: Final[tuple[Format, ...]] = ("html", "json")
@@ -51,6 +51,29 @@ def parse_period(text: str) -> Period:
     if days[1] < days[0]:
         raise ReportProblem(f"{text!r}: the last day lies before the first")
     return Period(days[0], date.fromordinal(days[1].toordinal() + 1))
+
+
+def last_winter(today: date) -> Period:
+    """The days from 1 November to 31 March of the newest winter, as far as they have passed."""
+    year = today.year if today > date(today.year, 11, 1) else today.year - 1
+    return Period(date(year, 11, 1), min(date(year + 1, 4, 1), today))
+
+
+def periods_of(period: str | None, baseline: str | None, today: date | None = None) -> tuple[Period, Period | None]:
+    """What the options of the command line ask for.
+
+    Args:
+        period: two dates, or `None` for the newest winter.
+        baseline: two dates, `none`, or `None` for the same days a year earlier.
+        today: for tests.
+
+    Raises:
+        ReportProblem: one of them is no period.
+    """
+    asked = last_winter(today or datetime.now(UTC).date()) if period is None else parse_period(period)
+    if baseline is None:
+        return asked, years_before(asked)
+    return asked, None if baseline == "none" else parse_period(baseline)
 
 
 async def make_report(  # noqa: PLR0913 - the options of a report

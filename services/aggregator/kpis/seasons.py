@@ -7,7 +7,7 @@ from typing import Final
 
 from services.aggregator.kpis.results import Period
 
-__all__ = ["BASE_DEGC", "degree_day", "degree_days", "paired_days", "same_calendar_days"]
+__all__ = ["BASE_DEGC", "degree_day", "degree_days", "paired_days", "same_calendar_days", "years_before"]
 
 BASE_DEGC: Final = 18.0
 """Météo-France counts heating degree days below 18 °C."""
@@ -28,13 +28,19 @@ def paired_days(period: Period, baseline: Period) -> list[tuple[date, date]]:
 
 
 def same_calendar_days(period: Period, baseline: Period) -> bool:
-    """Whether the baseline covers the same calendar days in earlier years."""
-    return (
-        baseline.start < period.start
-        and (period.start.month, period.start.day) == (baseline.start.month, baseline.start.day)
-        and (period.end.month, period.end.day) == (baseline.end.month, baseline.end.day)
-        and period.end.year - period.start.year == baseline.end.year - baseline.start.year
-    )
+    """Whether the baseline covers the same calendar days in earlier years; 29 February is as the 28th."""
+    years = period.start.year - baseline.start.year
+    return years > 0 and baseline == years_before(period, years)
+
+
+def years_before(period: Period, years: int = 1) -> Period:
+    """The same calendar days, so many years earlier."""
+    first, last = (_earlier(day, years) for day in (period.start, period.last))
+    return Period(first, last + timedelta(days=1))
+
+
+def _earlier(day: date, years: int) -> date:
+    return day.replace(year=day.year - years, day=28 if (day.month, day.day) == (2, 29) else day.day)
 
 
 def degree_day(lowest_degc: float, highest_degc: float) -> float:

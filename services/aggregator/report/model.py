@@ -22,6 +22,7 @@ __all__ = [
     "Subject",
     "assessed",
     "entry_of",
+    "report_schema",
 ]
 
 
@@ -202,6 +203,12 @@ def _interval(interval: KpiInterval | None) -> Interval | None:
 
 def _period(period: KpiPeriod, timezone: str) -> Period:
     return Period(start=period.start, end=period.end, timezone=timezone)
+
+
+def report_schema() -> dict[str, object]:
+    """The JSON Schema (2020-12) of the JSON report."""
+    schema = Report.model_json_schema(mode="serialization")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
 def assessed(entries: Iterable[Assessed | Missing]) -> list[Assessed]:
