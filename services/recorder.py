@@ -28,7 +28,8 @@ class BrokerProblem(Exception):
 
 
 def _client(settings: MqttSettings, purpose: str) -> mqtt.Client:
-    client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=f"{settings.client_id}-{purpose}", clean_session=True)
+    # MQTT 5 like ingest: mqtt.port is the same, and a broker may have a listener of its own for each version.
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=f"{settings.client_id}-{purpose}", protocol=mqtt.MQTTv5)
     if settings.username is not None:
         password = settings.password_file.read_text("utf-8").strip() if settings.password_file else None
         client.username_pw_set(settings.username, password)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from services.ingest.pseudonyms import KeyProblem
@@ -26,19 +26,34 @@ class StartProblem(Exception):
 def serve(settings: Settings, *, ingest: bool, aggregate: bool) -> None:
     """Run until SIGTERM or SIGINT, then finish what is on its way.
 
+    Both services together have the embedded broker with them, if the configuration says so: it is there before them
+    and goes after them.
+
     Raises:
         StartProblem: the configuration cannot work.
     """
     log_to_stderr()
     try:
-        _run(_serve(settings, ingest=ingest, aggregate=aggregate))
-    except (KeyProblem, RegistryProblem, ZoneProblem) as problem:
-        raise StartProblem(str(problem)) from problem
+        with ExitStack() as stack:
+            if ingest and aggregate and settings.embedded.broker:
+                _start_broker(settings, stack)
+            _run(_serve(settings, ingest=ingest, aggregate=aggregate))
     except ExceptionGroup as group:
-        system, others = group.split(OSError)
-        if system is None or others is not None:
+        known, others = group.split((KeyProblem, RegistryProblem, ZoneProblem, OSError))
+        if known is None or others is not None:
             raise
-        raise StartProblem("; ".join(str(each) for each in system.exceptions)) from group
+        raise StartProblem("; ".join(str(each) for each in known.exceptions)) from group
+
+
+def _start_broker(settings: Settings, stack: ExitStack) -> None:
+    from services.embedded.broker import BrokerProblem, EmbeddedBroker  # noqa: PLC0415
+
+    own = settings.embedded
+    broker = EmbeddedBroker(host=own.broker_host, port_v3=own.devices_port, port_v5=settings.mqtt.port)
+    try:
+        stack.enter_context(broker)
+    except BrokerProblem as problem:
+        raise StartProblem(str(problem)) from problem
 
 
 def _run(main: Coroutine[Any, Any, None]) -> None:

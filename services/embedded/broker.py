@@ -10,9 +10,12 @@ What its users must know, read in rumqttd's source and tried:
   acknowledged at once and never slowed down, so whoever publishes a backfill must stay within that.
 """
 
+import signal
 import socket
 import tempfile
-from contextlib import ExitStack, closing
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -108,7 +111,8 @@ class EmbeddedBroker:
             path = folder / "rumqttd.toml"
             path.write_text(self._configuration(), encoding="utf-8")
             try:
-                exits.enter_context(iotcore.Broker(config_path=str(path)))
+                with _deaf_to_interrupts():
+                    exits.enter_context(iotcore.Broker(config_path=str(path)))
             except (OSError, RuntimeError, ValueError) as error:
                 raise BrokerProblem(
                     f"the embedded broker did not start on {self.host}, ports {self.port_v3} and {self.port_v5}: "
@@ -136,6 +140,22 @@ class EmbeddedBroker:
             payload=self._largest_payload,
             inflight=INFLIGHT,
         )
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Ctrl-C at a terminal goes to all processes: the broker must stay until the services have finished.
+
+    A child inherits that a signal is ignored. It ends when we stop it, or when its input closes with us.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _free_ports(host: str) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 import random
 from array import array
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime
 from functools import cached_property
 from itertools import pairwise
 from typing import Final
@@ -11,7 +11,7 @@ from typing import Final
 from services.simulator import meters, traffic, weather
 from services.simulator.formats import Publication, linky_historique, tasmota_state
 from services.simulator.home import Family, Fault, Metering, consumed_wh
-from services.simulator.season import HOUR_S, Winter
+from services.simulator.season import HOUR_S, PARIS, Winter
 from services.simulator.traffic import JUNCTIONS, Junction
 from services.simulator.truth import HomeTruth, Truth
 
@@ -101,6 +101,13 @@ class Bordeaux:
     @cached_property
     def _temperatures(self) -> dict[str, "array[float]"]:
         return {winter.name: weather.temperatures_degc(self.seed, winter) for winter in self.winters}
+
+    @property
+    def traffic_days(self) -> tuple[date, date]:
+        """The first and the last local day on which traffic is watched."""
+        ends_s = self._traffic_from_s + self._traffic_minutes * 60
+        first, last = (datetime.fromtimestamp(each, PARIS).date() for each in (self._traffic_from_s, ends_s))
+        return first, last
 
     def expected(self) -> int:
         """About how many messages there will be, for a progress bar."""

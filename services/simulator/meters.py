@@ -85,7 +85,8 @@ def _gap(_family: Family, shown: list[Shown]) -> list[Shown]:
 
 def _glitch(family: Family, shown: list[Shown]) -> list[Shown]:
     period, some = 67 + family.number % 7, 1 + family.number % 3
-    return [each._replace(index_wh=0) if n % period < some <= n else each for n, each in enumerate(shown)]
+    last = len(shown) - 5  # the winter ends with the meter's word
+    return [each._replace(index_wh=0) if n % period < some <= n < last else each for n, each in enumerate(shown)]
 
 
 def _late(_family: Family, shown: list[Shown]) -> list[Shown]:
