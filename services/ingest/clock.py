@@ -17,6 +17,7 @@ from services.ingest.profiles import Context
 __all__ = [
     "Reading",
     "believe",
+    "dsmr_ws",
     "fake_utc_local",
     "local_naive",
     "receive_time",
@@ -111,6 +112,30 @@ def tic_horodate(
         return civil._replace(flags=(*flags, *civil.flags))
     aware = local.replace(tzinfo=zone, fold=1 if season.upper() == "H" else 0)
     return Reading(aware.astimezone(UTC), clock, flags)
+
+
+_DSMR_DIGITS = 12
+_DSMR_CENTURY = 70
+
+
+def dsmr_ws(text: str, zone: ZoneInfo, received_at: datetime) -> Reading | None:
+    """`YYMMDDhhmmss` with `W` (winter) or `S` (summer) behind it; DSMR 2 and 3 have no letter.
+
+    The letter decides in the hour that occurs twice and nowhere else: meters are known that say `S` in February.
+    `None` for what is no time: `632525252525W`, and `700101010000W`, an M-Bus meter that was never read.
+    Source: DSMR P1 companion standard 5.0.2, 6.4 (TST); meters.md 0 and 2.2.
+    """
+    digits, season = text[:_DSMR_DIGITS], text[_DSMR_DIGITS:]
+    if len(digits) < _DSMR_DIGITS or not (digits.isascii() and digits.isdecimal()) or season not in ("W", "S", ""):
+        return None
+    year, month, day, hour, minute, second = (int(digits[at : at + 2]) for at in range(0, _DSMR_DIGITS, 2))
+    try:
+        local = datetime(2000 + year, month, day, hour, minute, second)  # noqa: DTZ001 - the zone follows
+    except ValueError:
+        return None
+    if year >= _DSMR_CENTURY:
+        return None
+    return tic_horodate(local, {"W": "H", "S": "E"}.get(season, ""), zone, received_at, "dsmr_ws")
 
 
 def fake_utc_local(local: datetime, dst: str, zone: ZoneInfo, received_at: datetime) -> Reading:

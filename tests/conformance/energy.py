@@ -25,6 +25,7 @@ SAME: Final[dict[tuple[Any, Any], tuple[str, str]]] = {
     # A mean of the load curve that came without its step (ZLinky): a gauge, since no interval may be made up.
     ("mean_power", "import"): ("active_power", "import_mean"),
     ("mean_power", "export"): ("active_power", "export_mean"),
+    ("mean_power", "import_quarter_hour_running"): ("active_power", "import_quarter_hour_running"),
 }
 """Facts whose words differ from ours for the same thing."""
 
@@ -99,12 +100,11 @@ def _registers(fact: dict[str, Any], record: MeterReading | DeviceStatus) -> Ite
 
 def _gauges(fact: dict[str, Any], record: MeterReading | DeviceStatus) -> Iterator[Found]:
     carrier = record.carrier if isinstance(record, MeterReading) else None
+    quantity, name = SAME.get((fact["quantity"], fact.get("register")), (fact["quantity"], fact.get("register")))
     for each in record.gauges:
         # `net` is positive for import (schemas.energy.RegisterName): 512 W of it are 512 W of import.
-        same = each.name == fact.get("register", each.name) or (
-            fact.get("register") == "import" and each.name == "net" and each.value >= 0
-        )
-        if each.quantity == fact["quantity"] and same:
+        same = each.name == (name or each.name) or (name == "import" and each.name == "net" and each.value >= 0)
+        if each.quantity == quantity and same:
             yield Found(each.value, each.unit, each.observed_at or record.observed_at, record.flags, carrier)
 
 

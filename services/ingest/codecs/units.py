@@ -33,6 +33,7 @@ UNITS: Final[Mapping[str, Scale]] = MappingProxyType(
         "MJ": Scale("kWh", 1e6 * _JOULE),
         "GJ": Scale("kWh", 1e9 * _JOULE),
         "kvarh": Scale("kvarh"),
+        "kVArh": Scale("kvarh"),
         "varh": Scale("kvarh", 1e-3),
         "vars": Scale("kvarh", _JOULE),
         "W": Scale("W"),
@@ -71,5 +72,5 @@ UNITS: Final[Mapping[str, Scale]] = MappingProxyType(
 
 
 def scaled(value: float, factor: float) -> float:
-    """`value * factor`; below 1 as a division, so that 412 Wh are 0.412 kWh and not 0.41200000000000003."""
-    return value * factor if factor >= 1 else value / (1 / factor)
+    """`value * factor` without the noise of binary fractions: 412 Wh are 0.412 kWh, 1.023 kW are 1023 W."""
+    return round(value * factor, 9) if factor >= 1 else value / (1 / factor)
