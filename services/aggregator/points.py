@@ -55,6 +55,9 @@ _QUANTITIES: Final = (
     "import_energy", "export_energy", "production", "consumption", "volume", "backflow_volume", "reactive_energy",
 )  # fmt: skip
 _MIDNIGHT: Final = "_since_midnight"
+_MOST_INDEX: Final = 1e10
+_LEAST_CONTRACT_VA: Final = 1_000
+_MOST_CONTRACT_VA: Final = 250_000
 
 
 def milliseconds(instant: datetime) -> int:
@@ -108,9 +111,14 @@ def raw_point(event: Event) -> Point | None:
 
 
 def _put_registers(fields: dict[str, FieldValue], registers: tuple[Register, ...]) -> None:
+    """One field for each; one `modulus` for all if they share it, else one for each that has one."""
+    moduli = {register.modulus for register in registers}
     for register in registers:
         middle = f"{register.name}{_MIDNIGHT}" if register.since_midnight else register.name
-        fields[f"{register.quantity}_{middle}_{_SUFFIX[register.unit]}"] = float(register.value)
+        field = f"{register.quantity}_{middle}_{_SUFFIX[register.unit]}"
+        fields[field] = float(register.value)
+        if register.modulus is not None:
+            fields["modulus" if len(moduli) == 1 else f"modulus_{field}"] = float(register.modulus)
 
 
 def _put_gauges(fields: dict[str, FieldValue], gauges: tuple[Gauge, ...]) -> None:
@@ -128,21 +136,30 @@ def _undated(record: MeterReading) -> bool:
     return record.retained and record.clock == "none"
 
 
-def readings_of(record: MeterReading) -> list[tuple[RegisterKey, Register, Reading]]:
-    """What a record says of its counters; nothing for a retained message without a clock."""
+def readings_of(record: MeterReading) -> dict[RegisterKey, Reading]:
+    """What a record says of its counters; nothing for a retained message without a clock.
+
+    Where a record says a thing twice, the last counts, as in its raw point.
+    """
     if _undated(record):
-        return []
+        return {}
     at_ms = milliseconds(record.observed_at)
     began_ms = milliseconds(record.counter_since) if record.counter_since is not None else None
-    return [
-        (
-            (register.quantity, register.name, register.unit),
-            register,
-            Reading(at_ms, round(register.value * MICRO), began_ms),
+    contract = None
+    for gauge in record.gauges:
+        if gauge.quantity == "subscribed_power" and (gauge.name, gauge.unit) == ("import", "VA"):
+            contract = _contract(gauge.value)
+    return {
+        (register.quantity, register.name, register.unit): Reading(
+            at_ms,
+            round(register.value * MICRO),
+            began_ms,
+            _micro(register.modulus),
+            contract if register.quantity == "import_energy" else None,
         )
         for register in record.registers
-        if not register.since_midnight and register.unit in _UNIT_FIELD
-    ]
+        if not register.since_midnight and register.unit in _UNIT_FIELD and _countable(register.value)
+    }
 
 
 def stored_readings(rows: Sequence[Row]) -> dict[RegisterKey, list[Reading]]:
@@ -152,12 +169,36 @@ def stored_readings(rows: Sequence[Row]) -> dict[RegisterKey, list[Reading]]:
         if row.fields.get("undated"):
             continue
         began = row.fields.get("counter_since_ms")
+        contract_va = row.fields.get("subscribed_power_import_va")
         for field, value in row.fields.items():
             key = _register_key(field)
-            if key is not None and isinstance(value, (int, float)):
-                reading = Reading(row.time_ns // 1_000_000, round(value * MICRO), None if began is None else int(began))
+            if key is not None and isinstance(value, (int, float)) and _countable(value):
+                modulus = row.fields.get(f"modulus_{field}", row.fields.get("modulus"))
+                reading = Reading(
+                    row.time_ns // 1_000_000,
+                    round(value * MICRO),
+                    None if began is None else int(began),
+                    _micro(modulus),
+                    _contract(contract_va) if key[0] == "import_energy" else None,
+                )
                 found.setdefault(key, []).append(reading)
     return found
+
+
+def _countable(value: float) -> bool:
+    """Whether a register can show this; what cannot be is kept as raw point and never becomes energy."""
+    return -_MOST_INDEX < value < _MOST_INDEX
+
+
+def _micro(modulus: FieldValue | None) -> int | None:
+    known = isinstance(modulus, (int, float)) and _countable(modulus)
+    return round(float(modulus or 0) * MICRO) if known else None
+
+
+def _contract(power_va: FieldValue | None) -> int | None:
+    """Millionths of a kWh that a contract lets through in an hour; `None` where it says nothing to be believed."""
+    known = isinstance(power_va, (int, float)) and _LEAST_CONTRACT_VA <= power_va <= _MOST_CONTRACT_VA
+    return round(float(power_va or 0) * MICRO / 1000) if known else None
 
 
 def _register_key(field: str) -> RegisterKey | None:
@@ -173,7 +214,10 @@ def _register_key(field: str) -> RegisterKey | None:
 
 
 def window_point(series: SeriesKey, register: RegisterKey, changed: Changed) -> Point:
-    """The point of a window; its revision is the number of readings known in it, so it grows with knowledge."""
+    """The point of a window; its revision is the number of readings known in it, so it grows with knowledge.
+
+    `flags` is always there, empty too, so that a flag that a late reading made void is overwritten.
+    """
     (carrier, household, meter), (quantity, name, unit) = series, register
     tags = (
         ("carrier", carrier),
@@ -187,6 +231,7 @@ def window_point(series: SeriesKey, register: RegisterKey, changed: Changed) -> 
     fields: dict[str, FieldValue] = {
         "coverage": window.coverage,
         "estimated": window.estimated,
+        "flags": ",".join(sorted({*window.flags, *changed.marks})),
         "revision": changed.readings,
         _UNIT_FIELD[unit]: window.value / MICRO,
     }

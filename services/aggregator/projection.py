@@ -10,10 +10,10 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from schemas.codec import CodecError, decode
-from schemas.energy import MeterReading, Register
+from schemas.energy import MeterReading
 from schemas.envelope import Event
 from schemas.mobility import VehicleState
-from services.aggregator.history import RegisterHistory, TooOld
+from services.aggregator.history import RegisterHistory, TooOld, Voice
 from services.aggregator.points import (
     RegisterKey,
     SeriesKey,
@@ -28,6 +28,7 @@ from services.aggregator.ports import Incoming, Log, Partition, Point, Store
 from services.aggregator.registers import Reading, limits_for
 from services.aggregator.telemetry import AggregatorTelemetry
 from services.aggregator.traffic import HORIZON_MS, MARGIN_MS, MINUTE_MS, Minutes, Sample, sample_of
+from services.aggregator.windows import WINDOWS, WindowName
 
 __all__ = ["Batch", "Projection"]
 
@@ -37,6 +38,17 @@ class Placed(NamedTuple):
 
     incoming: Incoming
     event: Event
+
+
+Said = dict[RegisterKey, list[Reading]]
+"""What a batch says of the registers of one meter."""
+
+
+class Meter(NamedTuple):
+    """What is in memory of one meter: its registers, and when it spoke at all."""
+
+    registers: dict[RegisterKey, RegisterHistory]
+    voice: Voice
 
 
 class Batch(NamedTuple):
@@ -54,7 +66,7 @@ class Projection:
         self._store = store
         self._zone = zone
         self._telemetry = telemetry
-        self._histories: dict[SeriesKey, dict[RegisterKey, RegisterHistory]] = {}
+        self._meters: dict[SeriesKey, Meter] = {}
         self._partition_of: dict[SeriesKey, Partition] = {}
         self._minutes: dict[Partition, Minutes] = defaultdict(Minutes)
 
@@ -63,12 +75,12 @@ class Projection:
         for partition in lost:
             self._minutes.pop(partition, None)
         for series in [series for series, partition in self._partition_of.items() if partition in lost]:
-            self._histories.pop(series, None)
+            self._meters.pop(series, None)
             del self._partition_of[series]
 
     def clear(self) -> None:
         """Forget everything; it is loaded again when needed."""
-        self._histories.clear()
+        self._meters.clear()
         self._partition_of.clear()
         self._minutes.clear()
 
@@ -79,14 +91,15 @@ class Projection:
             Unavailable: the store or the log cannot be read now.
         """
         derived: list[Point] = []
-        meters: dict[SeriesKey, list[tuple[RegisterKey, Register, Reading]]] = defaultdict(list)
+        meters: dict[SeriesKey, Said] = defaultdict(lambda: defaultdict(list))
         vehicles: dict[Partition, list[tuple[Incoming, Sample]]] = defaultdict(list)
         for incoming, event in placed:
             record = event.record
             place = (incoming.topic, incoming.partition)
             if isinstance(record, MeterReading):
                 series: SeriesKey = (record.carrier, record.household, record.meter)
-                meters[series].extend(readings_of(record))
+                for key, reading in readings_of(record).items():
+                    meters[series][key].append(reading)
                 self._partition_of[series] = place
             elif isinstance(record, VehicleState):
                 sample = self._sample(record)
@@ -99,50 +112,49 @@ class Projection:
         raw = [point for _, event in placed if (point := raw_point(event)) is not None]
         return Batch(derived, raw)
 
-    async def _windows(self, series: SeriesKey, said: Sequence[tuple[RegisterKey, Register, Reading]]) -> list[Point]:
-        histories = self._histories.get(series)
-        if histories is None:
-            histories = self._histories[series] = await self._load(series, said)
+    async def _windows(self, series: SeriesKey, said: Said) -> list[Point]:
+        meter = self._meters.get(series)
+        if meter is None:
+            meter = self._meters[series] = await self._load(series)
         try:
-            return self._merge(series, histories, said)
+            return self._merge(series, meter, said)
         except TooOld:
-            histories = self._histories[series] = await self._load(series, said)
-            return self._merge(series, histories, said)
+            meter = self._meters[series] = await self._load(series)
+            return self._merge(series, meter, said)
 
-    def _merge(
-        self,
-        series: SeriesKey,
-        histories: dict[RegisterKey, RegisterHistory],
-        said: Sequence[tuple[RegisterKey, Register, Reading]],
-    ) -> list[Point]:
-        grouped: dict[RegisterKey, list[Reading]] = defaultdict(list)
-        for key, register, reading in said:
-            grouped[key].append(reading)
-            if key not in histories:
-                histories[key] = RegisterHistory(limits_for(series[0], key[2], register.modulus), self._zone)
+    def _merge(self, series: SeriesKey, meter: Meter, said: Said) -> list[Point]:
+        heard_ms = meter.voice.hear({reading.at_ms for readings in said.values() for reading in readings})
+        for key in said:
+            if key not in meter.registers:
+                meter.registers[key] = self._history(series, key, meter.voice)
         points = [
             window_point(series, key, changed)
-            for key, readings in grouped.items()
-            for changed in histories[key].merge(readings)
+            for key, history in meter.registers.items()
+            for changed in history.merge(said.get(key, ()), heard_ms)
         ]
-        for key in grouped:
-            histories[key].trim()
+        for history in meter.registers.values():
+            history.trim()
+        needed = [history.needs_voice_from_ms for history in meter.registers.values()]
+        if None not in needed:
+            meter.voice.forget(min(each for each in needed if each is not None))
         return points
 
-    async def _load(
-        self, series: SeriesKey, said: Sequence[tuple[RegisterKey, Register, Reading]]
-    ) -> dict[RegisterKey, RegisterHistory]:
-        """The series as the raw bucket has it."""
+    def _history(self, series: SeriesKey, key: RegisterKey, voice: Voice) -> RegisterHistory:
+        windows: tuple[WindowName, ...] = (*WINDOWS, "gas_day") if series[0] == "gas" else WINDOWS
+        return RegisterHistory(limits_for(series[0], key[2]), self._zone, windows, voice)
+
+    async def _load(self, series: SeriesKey) -> Meter:
+        """The meter as the raw bucket has it."""
         carrier, household, meter = series
         rows = await self._store.select("meter", tags={"carrier": carrier, "household": household, "meter": meter})
         self._telemetry.loaded.inc()
-        moduli = {key: register.modulus for key, register, _ in said}
-        histories = {}
-        for key, readings in stored_readings(rows).items():
-            history = RegisterHistory(limits_for(carrier, key[2], moduli.get(key)), self._zone)
-            history.merge(readings)
-            histories[key] = history
-        return histories
+        loaded = Meter({}, Voice())
+        stored = stored_readings(rows)
+        loaded.voice.hear({reading.at_ms for readings in stored.values() for reading in readings})
+        for key, readings in stored.items():
+            loaded.registers[key] = self._history(series, key, loaded.voice)
+            loaded.registers[key].merge(readings)
+        return loaded
 
     def _sample(self, record: VehicleState) -> Sample | None:
         at_ms = milliseconds(record.observed_at)

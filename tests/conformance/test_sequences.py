@@ -4,8 +4,10 @@ What is checked is what is stored in the end, so the messages are put in order o
 arrival does not matter is a property test of the aggregator.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,9 +15,10 @@ import pytest
 
 from schemas.energy import MeterReading
 from schemas.envelope import Event
-from services.aggregator.points import milliseconds, readings_of
-from services.aggregator.registers import MICRO, Limits, Reading, Segment, credit, limits_for
-from services.aggregator.windows import Window, local_day, value_of, windows_between
+from services.aggregator.history import RegisterHistory, Voice
+from services.aggregator.points import RegisterKey, milliseconds, readings_of
+from services.aggregator.registers import MICRO, Reading, limits_for
+from services.aggregator.windows import Window, local_day, windows_between
 from services.ingest.profiles import discover
 from tests.cases import NAMES
 from tests.conformance.cases import Sequence as Played
@@ -32,35 +35,39 @@ def _events(played: Played) -> list[Event]:
     return [event for outcome in played.run() for event in outcome.events]
 
 
-def _curves(events: Sequence[Event]) -> dict[SeriesKey, list[Segment]]:
-    """What is credited, by register."""
-    readings: dict[SeriesKey, dict[int, Reading]] = {}
-    limits: dict[SeriesKey, Limits] = {}
+def _histories(events: Sequence[Event], zone: ZoneInfo) -> dict[SeriesKey, RegisterHistory]:
+    """What is known of each register in the end."""
+    said: dict[tuple[str, str], dict[RegisterKey, list[Reading]]] = defaultdict(lambda: defaultdict(list))
     for event in events:
-        if not isinstance(event.record, MeterReading):
-            continue
-        for (quantity, name, unit), register, reading in readings_of(event.record):
-            key = (event.record.carrier, event.record.meter, quantity, name)
-            limits[key] = limits_for(event.record.carrier, unit, register.modulus)
-            known = readings.setdefault(key, {})
-            known[reading.at_ms] = max(reading, known.get(reading.at_ms, reading))
-    return {key: credit([known[at] for at in sorted(known)], limits[key])[1] for key, known in readings.items()}
+        if isinstance(event.record, MeterReading):
+            for key, reading in readings_of(event.record).items():
+                said[event.record.carrier, event.record.meter][key].append(reading)
+    histories = {}
+    for (carrier, meter), registers in said.items():
+        voice = Voice()
+        voice.hear({reading.at_ms for readings in registers.values() for reading in readings})
+        for (quantity, name, unit), readings in registers.items():
+            history = RegisterHistory(limits_for(carrier, unit), zone, voice=voice)
+            history.merge(readings)
+            histories[carrier, meter, quantity, name] = history
+    return histories
 
 
-def _window(segments: Sequence[Segment], start: datetime, end: datetime) -> Window:
-    starts = [segment.start_ms for segment in segments]
-    return value_of(segments, starts, milliseconds(start), milliseconds(end))
+def _window(history: RegisterHistory, start: datetime, end: datetime) -> Window:
+    return history.window(milliseconds(start), milliseconds(end))
 
 
-def _curve_of(curves: dict[SeriesKey, list[Segment]], meter: dict[str, Any], family: list[str]) -> list[Segment] | None:
+def _history_of(
+    histories: dict[SeriesKey, RegisterHistory], meter: dict[str, Any], family: list[str]
+) -> RegisterHistory | None:
     """The register that is meant: by the device's own number, else the only one there is."""
     own = {NAMES.meter(f"{each}:{meter['device']}") for each in family}
     fitting = {
-        key: curve
-        for key, curve in curves.items()
+        key: history
+        for key, history in histories.items()
         if (key[0], key[2], key[3]) == (meter["carrier"], meter["quantity"], meter["register"])
     }
-    exact = [curve for key, curve in fitting.items() if key[1] in own]
+    exact = [history for key, history in fitting.items() if key[1] in own]
     return exact[0] if exact else next(iter(fitting.values())) if len(fitting) == 1 else None
 
 
@@ -72,22 +79,23 @@ def _expected_windows(meter: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield {"tolerance": meter["windows"][0]["tolerance"], "end": end.isoformat(), **hour}
 
 
-def _window_problem(segments: Sequence[Segment], expected: dict[str, Any]) -> str | None:
+def _window_problem(history: RegisterHistory, expected: dict[str, Any]) -> str | None:
     start, end = datetime.fromisoformat(expected["start"]), datetime.fromisoformat(expected["end"])
-    window = _window(segments, start, end)
+    window = _window(history, start, end)
     value, tolerance = window.value / MICRO, expected.get("tolerance", TOLERANCE)
     low, high = expected.get("range", (expected["value"] - tolerance, expected["value"] + tolerance))
     # One millionth is lost where the curve is cut between two readings.
     if not low - 2 / MICRO <= value <= high + 2 / MICRO:
         return f"{expected['start']} to {expected['end']}: {value}, not between {low} and {high}"
-    if expected.get("quality") in ("gap", "estimated") and not window.estimated:
+    wanted = expected.get("quality")
+    if (wanted == "gap" and "gap" not in window.flags) or (wanted == "estimated" and not window.estimated):
         return f"{expected['start']} to {expected['end']}: was never measured, and does not say so"
-    if expected.get("quality") == "ok" and window.estimated:
-        return f"{expected['start']} to {expected['end']}: is measured, but called estimated"
+    if wanted == "ok" and (window.estimated or window.flags or window.coverage < 1):
+        return f"{expected['start']} to {expected['end']}: is measured, but called {window}"
     return None
 
 
-def _day_problem(segments: Sequence[Segment], day: dict[str, Any], zone: ZoneInfo) -> str | None:
+def _day_problem(history: RegisterHistory, day: dict[str, Any], zone: ZoneInfo) -> str | None:
     noon = datetime.fromisoformat(day["day"]).replace(hour=12, tzinfo=zone)
     start_ms, end_ms = local_day(milliseconds(noon), zone)
     if (end_ms - start_ms) / 3_600_000 != day["hours"]:
@@ -95,7 +103,7 @@ def _day_problem(segments: Sequence[Segment], day: dict[str, Any], zone: ZoneInf
     halves = list(windows_between("30m", start_ms, end_ms, zone))
     if len(halves) != day["half_hours"]:
         return f"{day['day']}: has {len(halves)} half hours, not {day['half_hours']}"
-    value = value_of(segments, [segment.start_ms for segment in segments], start_ms, end_ms).value / MICRO
+    value = history.window(start_ms, end_ms).value / MICRO
     if abs(value - day["value"]) > day.get("tolerance", TOLERANCE):
         return f"{day['day']}: {value}, not {day['value']}"
     return None
@@ -108,26 +116,39 @@ def test_sequences_without_a_profile_are_listed(record_property: Any) -> None:
     assert len(missing) + len(READABLE) == len(SEQUENCES)
 
 
+@cache
+def _played(played: Played) -> tuple[list[Event], dict[SeriesKey, RegisterHistory]]:
+    events = _events(played)
+    return events, _histories(events, _zone(played))
+
+
+def _zone(played: Played) -> ZoneInfo:
+    return ZoneInfo(played.expected.get("timezone", "UTC"))
+
+
+def _meters(played: Played) -> Iterator[tuple[str, dict[str, Any], RegisterHistory | None]]:
+    """What is expected of each register, with the history that it is expected of."""
+    for meter in played.expected["meters"]:
+        name = f"{meter['quantity']} {meter['register']} of {meter['device']}"
+        yield name, meter, _history_of(_played(played)[1], meter, played.families)
+
+
 @pytest.mark.parametrize("played", READABLE, ids=str)
 def test_the_energy_of_each_window_is_right(played: Played) -> None:
     """Windows, hours, half hours and local days of every register hold what was really used."""
-    curves = _curves(_events(played))
-    zone = ZoneInfo(played.expected.get("timezone", "UTC"))
     problems = []
-    for meter in played.expected["meters"]:
-        name = f"{meter['quantity']} {meter['register']} of {meter['device']}"
-        curve = _curve_of(curves, meter, played.families)
-        if curve is None:
+    for name, meter, history in _meters(played):
+        if history is None:
             problems.append(f"{name}: no such register")
             continue
-        found = [_window_problem(curve, expected) for expected in _expected_windows(meter)]
-        found += [_day_problem(curve, day, zone) for day in meter.get("days", ())]
+        found = [_window_problem(history, expected) for expected in _expected_windows(meter)]
+        found += [_day_problem(history, day, _zone(played)) for day in meter.get("days", ())]
         problems.extend(f"{name}: {problem}" for problem in found if problem)
-    problems.extend(_household_problems(played, curves))
+    problems.extend(_household_problems(played))
     assert not problems, f"{played}:\n  " + "\n  ".join(problems)
 
 
-def _household_problems(played: Played, curves: dict[SeriesKey, list[Segment]]) -> list[str]:
+def _household_problems(played: Played) -> list[str]:
     """Where the home has several meters one after the other, their sum."""
     expected = played.expected.get("household", [])
     if not isinstance(expected, list):
@@ -135,11 +156,66 @@ def _household_problems(played: Played, curves: dict[SeriesKey, list[Segment]]) 
     problems = []
     for each in expected:
         start, end = datetime.fromisoformat(each["start"]), datetime.fromisoformat(each["end"])
-        totals = [curve for key, curve in curves.items() if key[2:] == ("import_energy", "total")]
-        value = sum(_window(curve, start, end).value for curve in totals) / MICRO
+        histories = _played(played)[1].items()
+        totals = [history for key, history in histories if key[2:] == ("import_energy", "total")]
+        value = sum(_window(history, start, end).value for history in totals) / MICRO
         if abs(value - each["value"]) > each["tolerance"]:
             problems.append(f"household from {each['start']}: {value}, not {each['value']}")
     return problems
+
+
+@pytest.mark.parametrize("played", READABLE, ids=str)
+def test_no_window_is_a_spike_or_negative(played: Played) -> None:
+    """Whatever a sequence is about: no slot holds more than the meter can carry, none less than nothing."""
+    for name, meter, history in _meters(played):
+        if history is None:
+            continue
+        limits = limits_for(meter["carrier"], meter["unit"])
+        start = min(datetime.fromisoformat(each["start"]) for each in meter["windows"])
+        end = max(datetime.fromisoformat(each["end"]) for each in meter["windows"])
+        whole = _window(history, start, end)
+        for width in (timedelta(minutes=5), timedelta(hours=1)):
+            slots = [
+                _window(history, start + width * n, start + width * (n + 1)) for n in range((end - start) // width)
+            ]
+            most = limits.most(milliseconds(start + width) - milliseconds(start), limits.resolution)
+            assert all(0 <= slot.value <= most for slot in slots), name
+            assert sum(slot.value for slot in slots) <= whole.value
+        for window in meter["windows"]:
+            if window.get("quality") == "gap":
+                _assert_spread(history, window)
+
+
+def _assert_spread(history: RegisterHistory, window: dict[str, Any]) -> None:
+    """The energy of a gap lies evenly over it: neither in one slot of it, nor in none."""
+    start, end = datetime.fromisoformat(window["start"]), datetime.fromisoformat(window["end"])
+    whole = _window(history, start, end)
+    for tenth in range(10):
+        part = _window(history, start + (end - start) * tenth / 10, start + (end - start) * (tenth + 1) / 10)
+        assert abs(part.value - whole.value / 10) <= whole.value / 50 + 2
+        assert part.estimated
+
+
+@pytest.mark.parametrize("played", READABLE, ids=str)
+def test_what_is_noticed_is_said(played: Played) -> None:
+    """Glitches, resets, steps back, roll-overs, other units and gaps are marked where they are."""
+    for flag in played.expected.get("flags", ()):
+        histories = [h for _, m, h in _meters(played) if h and flag.get("register", m["register"]) == m["register"]]
+        marks = [mark for history in histories for mark in history.marks(0, 2**62) if mark.what == flag["what"]]
+        if "at" in flag:
+            assert milliseconds(datetime.fromisoformat(flag["at"])) in [mark.at_ms for mark in marks]
+        if "between" in flag:
+            low, high = (milliseconds(datetime.fromisoformat(each)) for each in flag["between"])
+            assert [mark for mark in marks if low <= mark.at_ms <= high]
+        if flag["what"] == "suspect":
+            assert len(marks) == flag["messages"]
+        if flag["what"] == "unit_suspect":
+            since = datetime.fromisoformat(flag["from"])
+            assert milliseconds(since) in [mark.at_ms for mark in marks]
+            assert all("unit_suspect" in _window(h, since, since + timedelta(minutes=5)).flags for h in histories)
+        if flag["what"] == "gap":
+            start, end = datetime.fromisoformat(flag["start"]), datetime.fromisoformat(flag["end"])
+            assert any("gap" in _window(h, start, end).flags for h in histories)
 
 
 @pytest.mark.parametrize("played", READABLE, ids=str)
