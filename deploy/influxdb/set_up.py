@@ -96,7 +96,7 @@ def buckets(influx: Influx, org: str) -> dict[str, str]:
     """The buckets' ids by name; their retention is set to what stands here."""
     ids = {}
     for name, kept_s in BUCKETS.items():
-        rules = [{"type": "expire", "everySeconds": kept_s}] if kept_s else []
+        rules = [{"type": "expire", "everySeconds": kept_s}]  # an empty list would leave a bucket's retention as it is
         found = influx.call("GET", f"/api/v2/buckets?orgID={org}&limit=100")["buckets"]
         bucket = next((each for each in found if each["name"] == name), None)
         if bucket is None:
