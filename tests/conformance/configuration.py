@@ -19,6 +19,9 @@ GAUGES: Final = {
     "A": "current total",
     "Hz": "frequency total",
 }
+CARRIERS: Final = {"eau": "water", "gaz": "gas", "water": "water", "gas": "gas"}
+PV_COLUMNS: Final = {"power2": "PV, negative = production", "E2": "PV production"}
+"""What columns with a bare unit mean at the site of these samples; its cases with words say so."""
 REGISTERS: Final = {"base": "base", "HC": "HC", "HP": "HP"}
 
 
@@ -26,7 +29,7 @@ def mapping_of(configuration: Mapping[str, Any]) -> dict[str, str]:
     """The mapping for `Context.mapping`; keys are names, or `#n` for the columns of a list."""
     if "names" in configuration:
         return _columns(configuration)
-    found = {name: target_of(words) for name, words in configuration.items() if isinstance(words, str)}
+    found = {name: target_of(words, name=name) for name, words in configuration.items() if isinstance(words, str)}
     return {name: target for name, target in found.items() if target}
 
 
@@ -34,16 +37,20 @@ def _columns(configuration: Mapping[str, Any]) -> dict[str, str]:
     found = {}
     columns = zip(configuration["names"], configuration["scales"], configuration["units"], strict=True)
     for position, (name, scale, unit) in enumerate(columns):
-        target = target_of(unit, scale)
+        target = target_of(f"{unit}, {PV_COLUMNS.get(name, '')}", scale)
         if target:
             found[f"#{position}"] = found[name] = target
     return found
 
 
-def target_of(words: str, scale: float = 1) -> str | None:
-    """One line of the mapping, or `None` if the words say nothing that is metered."""
+def target_of(words: str, scale: float = 1, name: str = "") -> str | None:
+    """One line of the mapping, or `None` if the words say nothing that is metered.
+
+    Where the words name no carrier, the name of a volume does: `compteur_eau` in m3.
+    """
     tokens = re.findall(r"[A-Za-z0-9]+", words)
-    carrier = next((each for each in ("water", "gas", "heat") if each in tokens), "electricity")
+    hints = [*tokens, *(CARRIERS.get(part, "") for part in re.findall(r"[a-z]+", name.lower()))]
+    carrier = next((each for each in ("water", "gas", "heat") if each in hints), "electricity")
     tail = "" if carrier == "electricity" else f" {carrier}"
     pulse = re.search(r"1 count = ([0-9.]+) (Wh|kWh|L|m3)", words)
     if pulse:

@@ -162,7 +162,7 @@ def _careful_leaf(group: int, place: str, target: Target, row: Field_, missing: 
         if better is not None and better(whole.root) is not None:
             return
         if exponent is not None:
-            power = exponent(whole.root)
+            power = exponent(whole.root) or 0
             if type(power) is not int or abs(power) > _LARGEST_EXPONENT:
                 return  # SunSpec: -32768 = not implemented
             number = number * 10**power if power >= 0 else number / 10**-power

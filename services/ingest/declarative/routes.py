@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from re import Pattern as Expression
 from re import compile as compile_expression
-from typing import Any
+from typing import Any, Final
 
 from schemas.energy import Carrier
 from schemas.envelope import AnyRecord
@@ -22,6 +22,8 @@ __all__ = ["Group", "Metering", "Tree", "availability_of", "compile_metering"]
 
 Tree = dict[str, "Take | Tree"]
 """Closures by key, nested as the payload is."""
+ITSELF: Final = "\x00"
+"""The key of the closure for a value that one version of a format sends in the place of an object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,8 @@ def _walk(here: Mapping[str, Any], tree: Tree, finds: list[Found], whole: Whole)
             _walk(value, target, finds, whole)
         elif type(value) is list:
             _walk({str(n): each for n, each in enumerate(value)}, target, finds, whole)
+        elif (itself := target.get(ITSELF)) is not None:
+            itself(value, finds, whole)  # type: ignore[operator]
         else:
             raise Unparseable("wrong_shape", f"/{key}: must be an object or a list")
 
@@ -166,9 +170,13 @@ def _plant(tree: Tree, place: str, take: Take) -> None:
     for step in path:
         below = node.setdefault(step, {})
         if type(below) is not dict:
-            raise ValueError(f"{place!r}: {step!r} is a value and an object at once")
+            below = node[step] = {ITSELF: below}
         node = below
-    node[last] = take
+    already = node.get(last)
+    if type(already) is dict:
+        already[ITSELF] = take
+    else:
+        node[last] = take
 
 
 def compile_metering(row: Row, parts: dict[str, str], family: str, mapping: Compiled) -> Metering:

@@ -73,7 +73,10 @@ class Field_(_Model):  # noqa: N801 - `Field` is pydantic's
     range: tuple[float, float] | None = Field(default=None, description="Outside of it, the value is noise.")
     needs: Pointer | None = Field(default=None, description="Only believed if this other value is there and not 0.")
     unless: Pointer | None = Field(default=None, description="Only used if this other, better value is not there.")
-    exponent: Pointer | None = Field(default=None, description="Power of ten that scales it; beyond ±10: not there.")
+    exponent: Pointer | None = Field(
+        default=None,
+        description="Power of ten that scales it, if it is there; beyond ±10 (SunSpec: -32768) the value is not.",
+    )
     since_midnight: bool = False
     modulus: float | None = Field(default=None, gt=0, description="Where the register rolls over, in its final unit.")
     at: Clock | None = Field(default=None, description="The instant of its own that a gauge has.")
