@@ -135,7 +135,7 @@ class IntersectionGeometry(Record):
 
 
 class PriorityRequest(Record):
-    """One request of an SREM."""
+    """One request of an SREM; position, speed and heading are the requestor's when it asked."""
 
     kind: Literal["priority_request"] = "priority_request"
     intersection: Slug
@@ -147,6 +147,9 @@ class PriorityRequest(Record):
     outbound_lane: int | None = None
     arrival_at: UtcInstant | None = None
     duration_s: Finite | None = None
+    position: Position | None = None
+    speed_mps: Finite | None = None
+    heading_deg: Annotated[float, Field(ge=0, lt=360)] | None = None
 
 
 class PriorityStatus(Record):
