@@ -158,7 +158,7 @@ class Projection:
 
     def _sample(self, record: VehicleState) -> Sample | None:
         at_ms = milliseconds(record.observed_at)
-        if milliseconds(record.received_at) - at_ms > HORIZON_MS:
+        if not -MARGIN_MS <= milliseconds(record.received_at) - at_ms <= HORIZON_MS:
             self._telemetry.too_late.inc()
             return None
         return sample_of(record, at_ms)

@@ -13,11 +13,12 @@ from schemas.mobility import VehicleState
 __all__ = ["HORIZON_MS", "MARGIN_MS", "MinuteFigures", "Minutes", "Sample", "sample_of"]
 
 MINUTE_MS: Final = 60_000
-MARGIN_MS: Final = 60_000
-"""A message can claim a time at most this much after its reception, or its clock is not believed."""
+MARGIN_MS: Final = 600_000
+"""A message that claims a time more than this after its reception changes no minute. It is what the normaliser
+believes by default; with less, a minute could have messages that are not found when the log is read again."""
 
 HORIZON_MS: Final = 6 * 3_600_000
-"""A message received later than this after its own time changes no minute: it is counted as too late."""
+"""A message received later than this after its own time changes no minute. Both are counted as too late."""
 
 _NOT_VEHICLES: Final = frozenset({1, 15})  # pedestrian, roadside unit
 _KEPT_MINUTES: Final = 30
