@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 
 from services.ingest.assembly import build_normaliser, keys_of, topics_of
+from services.ingest.declarative import TableProblem
+from services.ingest.mapping import MappingProblem
 from services.ingest.profiles import discover
 from services.ingest.pseudonyms import KeyProblem
 from services.ingest.topics import TopicTree
@@ -16,7 +18,11 @@ __all__ = ["check_configuration"]
 def check_configuration(settings: Settings) -> Iterator[str]:
     """Each problem as `key: what is wrong`; nothing if all is right."""
     yield from _files(settings)
-    yield from _profiles(settings)
+    try:
+        yield from _profiles(settings)
+    except TableProblem as problem:
+        yield from str(problem).splitlines()
+        return
     try:
         keys_of(settings)
     except KeyProblem as problem:
@@ -29,6 +35,8 @@ def check_configuration(settings: Settings) -> Iterator[str]:
         yield f"junctions_file: {problem}"
     except KeyProblem:
         pass
+    except MappingProblem as problem:
+        yield str(problem)
     except ValueError as problem:
         yield f"profiles: {problem}"
 
@@ -52,9 +60,9 @@ def _files(settings: Settings) -> Iterator[str]:
 
 def _profiles(settings: Settings) -> Iterator[str]:
     known = discover()
-    for name in settings.profiles:
-        if name not in known:
-            yield f"profiles.{name}: there is no such profile; known are {', '.join(known)}"
+    for name, site in settings.profiles.items():
+        if name not in known and site.table_file is None:
+            yield f"profiles.{name}: there is no such profile, and no table_file; known are {', '.join(known)}"
     for name, filters in topics_of(settings).items():
         for each in filters:
             try:

@@ -74,9 +74,9 @@ def check(config: ConfigurationFile = None) -> None:
         typer.secho(f"{config or 'environment'}: {problem}", err=True, fg=typer.colors.RED)
     if problems:
         raise typer.Exit(1)
-    from services.ingest.profiles import discover
+    from services.ingest.assembly import enabled_profiles
 
-    for name, profile in discover().items():
+    for name, profile in enabled_profiles(settings).items():
         typer.echo(f"{name:<24}{profile.stability:<13}{profile.summary}")
     typer.secho("The configuration is right.", fg=typer.colors.GREEN)
 
@@ -89,6 +89,7 @@ def normalise(file: MessagesFile, config: ConfigurationFile = None) -> None:
     Output: one line each, `{"records": […]}`, `{"rejected": {…}}` or `{"ignored": {"rule": …}}`; a line that is not a
     recorded message gives `{"error": …}` and the exit code 1.
     """
+    from services.ingest.assembly import PROBLEMS
     from services.offline import normalise_lines
 
     settings = _settings(config)
@@ -100,6 +101,8 @@ def normalise(file: MessagesFile, config: ConfigurationFile = None) -> None:
             for text, good in normalise_lines(lines, settings):
                 typer.echo(text)
                 faulty += not good
+    except PROBLEMS as problem:
+        raise _fail(problem) from None
     except OSError as error:
         raise _fail(f"{file}: {error.strerror or error}") from None
     if faulty:

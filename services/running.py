@@ -5,10 +5,8 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from services.ingest.pseudonyms import KeyProblem
-from services.ingest.zones import ZoneProblem
+from services.ingest.assembly import PROBLEMS
 from services.runtime.lifecycle import stop_on_signals
-from services.runtime.registry import RegistryProblem
 from services.runtime.settings import Settings
 from services.runtime.telemetry import log_to_stderr
 
@@ -39,7 +37,7 @@ def serve(settings: Settings, *, ingest: bool, aggregate: bool) -> None:
                 _start_broker(settings, stack)
             _run(_serve(settings, ingest=ingest, aggregate=aggregate))
     except ExceptionGroup as group:
-        known, others = group.split((KeyProblem, RegistryProblem, ZoneProblem, OSError))
+        known, others = group.split((*PROBLEMS, OSError))
         if known is None or others is not None:
             raise
         raise StartProblem("; ".join(str(each) for each in known.exceptions)) from group

@@ -1,17 +1,23 @@
 """The normaliser that a configuration describes: profiles, contexts, keys, households, zones."""
 
+import re
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from services.ingest.declarative import TableProblem, read_profile
+from services.ingest.mapping import MappingProblem, compile_mapping
 from services.ingest.normalise import Normaliser
 from services.ingest.profiles import Context, Profile, discover
 from services.ingest.pseudonyms import KeyProblem, Keys, Pseudonyms, read_keys
-from services.ingest.zones import load_zones
-from services.runtime.registry import read_registry
+from services.ingest.zones import ZoneProblem, load_zones
+from services.runtime.registry import RegistryProblem, read_registry
 from services.runtime.settings import ProfileSettings, Settings
 
-__all__ = ["TRIAL_SECRET", "build_normaliser", "enabled_profiles", "keys_of", "topics_of"]
+__all__ = ["PROBLEMS", "TRIAL_SECRET", "build_normaliser", "enabled_profiles", "keys_of", "topics_of"]
 
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,59}")
+PROBLEMS: Final = (KeyProblem, MappingProblem, RegistryProblem, TableProblem, ZoneProblem)
+"""What a file that the configuration names can have wrong; each text says which key, and what would be right."""
 TRIAL_SECRET: Final = b"garonne trial key: no secret, for looking at a format on one's own machine"
 
 
@@ -36,10 +42,31 @@ def keys_of(settings: Settings, *, trial: bool = False) -> Keys:
 
 
 def enabled_profiles(settings: Settings) -> dict[str, Profile]:
-    """The profiles that the site uses."""
-    return {
-        name: profile for name, profile in discover().items() if settings.profiles.get(name, ProfileSettings()).enabled
-    }
+    """The profiles that the site uses: the built-in ones, and those of its own tables.
+
+    Raises:
+        TableProblem: a table of the site is wrong.
+    """
+    known = {**discover(), **_tables(settings)}
+    return {name: profile for name, profile in known.items() if settings.profiles.get(name, ProfileSettings()).enabled}
+
+
+def _tables(settings: Settings) -> dict[str, Profile]:
+    found = {}
+    for name, site in settings.profiles.items():
+        if site.table_file is None:
+            continue
+        if name in discover():
+            raise TableProblem(f"profiles.{name}.table_file: a built-in profile has this name; choose another")
+        if not _NAME.fullmatch(name):
+            raise TableProblem(f"profiles.{name}: the name must be lower-case letters, figures and underscores")
+        try:
+            text = site.table_file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or "not UTF-8"
+            raise TableProblem(f"profiles.{name}.table_file: {site.table_file}: {why}") from error
+        found[name] = read_profile(name, text, str(site.table_file))
+    return found
 
 
 def topics_of(settings: Settings) -> dict[str, tuple[str, ...]]:
@@ -55,7 +82,9 @@ def build_normaliser(settings: Settings, *, trial: bool = False) -> tuple[Normal
 
     Raises:
         KeyProblem: see `keys_of`.
+        MappingProblem: the mapping of a profile is wrong.
         RegistryProblem: the households file is wrong.
+        TableProblem: a table of the site is wrong.
         ZoneProblem: the junctions file is wrong.
     """
     keys = keys_of(settings, trial=trial)
@@ -64,6 +93,10 @@ def build_normaliser(settings: Settings, *, trial: bool = False) -> tuple[Normal
     contexts = {}
     for name in (profiles := enabled_profiles(settings)):
         site = settings.profiles.get(name, ProfileSettings())
+        try:
+            compile_mapping(site.mapping)
+        except MappingProblem as problem:
+            raise MappingProblem(f"profiles.{name}.{problem}") from None
         contexts[name] = Context(
             names=names,
             zones=zones,

@@ -174,6 +174,9 @@ class ProfileSettings(_Section):
     topics: tuple[str, ...] | None = Field(default=None, description="Topic filters instead of the family's own.")
     timezone: ZoneName | None = Field(default=None, description="Of the devices' clocks, if not the site's.")
     mapping: dict[str, str] = Field(default_factory=dict, description="Meaning of names that a user chose.")
+    table_file: Path | None = Field(
+        default=None, description="TOML table of the site's own that makes this a profile: a family without Python."
+    )
     its_leap_seconds: Literal["tai", "utc"] = Field(
         default="tai", description="`utc` for senders that leave leap seconds out of TimestampIts."
     )

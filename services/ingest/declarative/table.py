@@ -29,6 +29,7 @@ Policy = Literal["auto", "iso", "epoch_s", "epoch_ms", "local_naive", "local_com
 STATE: Final = "state "
 NOTHING: Final = "nothing"
 """A target for what must not be read, where a variant takes a field back."""
+_FIELD: Final = re.compile(r"fields '([^']+)':")
 _RULE: Final = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 
 
@@ -235,7 +236,7 @@ def read_table(text: str, source: str) -> Table:
         return Table.model_validate(values)
     except ValidationError as error:
         faults = [
-            f"{source}{_line(text, each['loc'])}: {_key(each['loc'])}: {_plain(each['msg'])}"
+            f"{source}{_line(text, each['loc'], each['msg'])}: {_key(each['loc'])}: {_plain(each['msg'])}"
             for each in error.errors(include_url=False, include_input=False)
         ]
         raise TableProblem("\n".join(faults)) from None
@@ -251,8 +252,10 @@ def _key(place: tuple[int | str, ...]) -> str:
     return " ".join(words) or "table"
 
 
-def _line(text: str, place: tuple[int | str, ...]) -> str:
+def _line(text: str, place: tuple[int | str, ...], fault: str) -> str:
     """The line where the key stands, as near as can be told from the text."""
+    if (named := _FIELD.search(fault)) is not None:
+        place = (*place, named[1])
     lines = text.splitlines()
     heads = [number for number, line in enumerate(lines) if line.strip().startswith("[[message]]")]
     begin, end = 0, len(lines)
