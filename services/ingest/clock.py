@@ -18,6 +18,7 @@ __all__ = [
     "Reading",
     "believe",
     "dsmr_ws",
+    "epoch",
     "fake_utc_local",
     "local_naive",
     "receive_time",
@@ -112,6 +113,17 @@ def tic_horodate(
         return civil._replace(flags=(*flags, *civil.flags))
     aware = local.replace(tzinfo=zone, fold=1 if season.upper() == "H" else 0)
     return Reading(aware.astimezone(UTC), clock, flags)
+
+
+_LATEST_EPOCH_S = 253_000_000_000
+
+
+def epoch(number: float, clock: ClockPolicy = "epoch_s") -> Reading | None:
+    """Seconds since 1970 (or milliseconds, with the policy `epoch_ms`); `None` for what is no instant."""
+    seconds = number / 1000 if clock == "epoch_ms" else number
+    if not 0 <= seconds <= _LATEST_EPOCH_S:
+        return None
+    return Reading(datetime.fromtimestamp(seconds, UTC), clock)
 
 
 _DSMR_DIGITS = 12

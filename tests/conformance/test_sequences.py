@@ -222,7 +222,7 @@ def test_what_is_noticed_is_said(played: Played) -> None:
 def test_a_redelivery_is_the_same_event(played: Played) -> None:
     """As many identities as distinct messages, where the sequence counts them."""
     wanted = played.expected.get("distinct_messages")
-    identities = {outcome.events[0].id for outcome in played.run()}
+    identities = {outcome.events[0].id for outcome in played.run() if outcome.events}
     assert wanted is None or len(identities) == wanted
 
 

@@ -1,0 +1,26 @@
+"""P1 meters read by somebody else: dsmr-reader, SmartGateways dongles, dsmr2mqtt."""
+
+from services.ingest.profiles import Profile
+from services.ingest.profiles.dsmr_mqtt.parser import parse
+
+__all__ = ["PROFILE"]
+
+PROFILE = Profile(
+    name="dsmr_mqtt",
+    topics=(
+        "dsmr/reading/+",
+        "+/dsmr/reading/+",
+        "dsmr/json",
+        "dsmr/el",
+        "dsmr/gas",
+        "dsmr/consumption/gas/+",
+        "dsmr/day-consumption/+",
+        "dsmr/current-month/+",
+        "dsmr/current-year/+",
+        "dsmr/meter-stats/+",
+    ),
+    parse=parse,
+    stability="alpha",
+    summary="dsmr-reader and SmartGateways (dsmr/reading/<field>, dsmr/json), dsmr2mqtt (dsmr/el, dsmr/gas)",
+    clock_is_elsewhere=True,
+)
