@@ -27,8 +27,9 @@ PALE: Final = "#9fc9c8"
 BEFORE: Final = "#7a6a58"
 GOAL: Final = "#a8480b"
 
-_WIDE_IN: Final = 7.4
-_NARROW_IN: Final = 3.7
+_WHOLE_IN: Final = 8.4
+_HALF_IN: Final = 5.2
+_NARROW_IN: Final = 3.6
 _STYLE: Final[Any] = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
@@ -77,16 +78,16 @@ class Bar(NamedTuple):
     strong: bool = True
 
 
-def _draw(chart: Chart, plot: Callable[[Any, Any, bool], float]) -> Drawn:
-    """Draw wide and narrow; `plot` gets axes, figure, whether narrow, and gives the height in inches."""
+def _draw(chart: Chart, plot: Callable[[Any, bool], float], wide_in: float = _HALF_IN) -> Drawn:
+    """Draw wide and narrow; `plot` gets axes and whether it is narrow, and gives the height in inches."""
     drawn = []
-    for suffix, width in (("w", _WIDE_IN), ("n", _NARROW_IN)):
+    for suffix, width in (("w", wide_in), ("n", _NARROW_IN)):
         style: Any = {**_STYLE, "svg.hashsalt": f"{chart.id}{suffix}"}
         with mpl.rc_context(style):
             figure = Figure(figsize=(width, 3.2), layout="constrained")
             FigureCanvasSVG(figure)
             axes = figure.add_subplot()
-            figure.set_figheight(plot(axes, figure, suffix == "n"))
+            figure.set_figheight(plot(axes, suffix == "n"))
             buffer = StringIO()
             figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
         drawn.append(_inline(buffer.getvalue(), chart, suffix))
@@ -113,24 +114,20 @@ def _inline(svg: str, chart: Chart, suffix: str) -> Markup:
 def bars(chart: Chart, rows: Sequence[Bar], language: Language, goal: tuple[float, str] | None, unit: str) -> Drawn:
     """Horizontal bars, the first on top, with intervals and the line of the goal."""
 
-    def plot(axes: Any, figure: Any, narrow: bool) -> float:  # noqa: FBT001
-        del figure
+    def plot(axes: Any, narrow: bool) -> float:  # noqa: FBT001
         places = range(len(rows))
         colours = [RIVER if row.strong else PALE for row in rows]
-        axes.barh(places, [row.value for row in rows], height=0.62, color=colours)
+        axes.barh(places, [row.value for row in rows], height=0.62, color=colours, edgecolor=RIVER, linewidth=0.8)
         for place, row in zip(places, rows, strict=True):
             if row.low is not None and row.high is not None:
                 axes.plot([row.low, row.high], [place, place], color=INK, linewidth=1.1, solid_capstyle="butt")
-            inside = row.value > 0.3 * max(each.value for each in rows)
             axes.annotate(
                 row.label,
-                (0 if inside else max(row.value, row.high or 0, 0), place),
+                (max(row.value, row.high or 0, 0), place),
                 xytext=(5, 0),
                 textcoords="offset points",
                 va="center",
-                fontsize=9,
                 fontweight="bold",
-                color="white" if inside and row.strong else INK,
             )
         axes.set_yticks(list(places), [row.name for row in rows], color=INK)
         axes.invert_yaxis()
@@ -150,11 +147,12 @@ def bars(chart: Chart, rows: Sequence[Bar], language: Language, goal: tuple[floa
         axes.grid(axis="x")
         axes.spines["bottom"].set_visible(False)
         axes.set_xlabel(unit)
-        axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(5 if narrow else 8, integer=True))
+        axes.margins(x=0.16, y=0.02)
+        axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(4 if narrow else 6, integer=True))
         axes.xaxis.set_major_formatter(lambda value, _: number(value, language))
         return 0.95 + len(rows) * 0.29
 
-    return _draw(chart, plot)
+    return _draw(chart, plot, _HALF_IN if goal is None else _WHOLE_IN)
 
 
 def winters(
@@ -174,8 +172,7 @@ def winters(
         unit: of the values.
     """
 
-    def plot(axes: Any, figure: Any, narrow: bool) -> float:  # noqa: FBT001
-        del figure
+    def plot(axes: Any, narrow: bool) -> float:  # noqa: FBT001
         days = sorted(set(curves[0][1]) | set(curves[1][1]))
         place = {day: index for index, day in enumerate(days)}
         for (name, curve), colour, style in zip(curves, (BEFORE, RIVER), ((0, (3, 1.5)), "-"), strict=True):
@@ -205,7 +202,7 @@ def winters(
         axes.set_title(unit, loc="left", fontsize=9, color=QUIET)
         axes.legend(loc="lower left", ncols=1 if narrow else 2)
         axes.margins(x=0.01)
-        return 3.0 if narrow else 3.3
+        return 2.8 if narrow else 3.1
 
     return _draw(chart, plot)
 
@@ -218,8 +215,7 @@ def signature(
 ) -> Drawn:
     """Energy against cold, a dot for each week, of two winters: the first is the reference."""
 
-    def plot(axes: Any, figure: Any, narrow: bool) -> float:  # noqa: FBT001
-        del figure
+    def plot(axes: Any, narrow: bool) -> float:  # noqa: FBT001
         for (name, points), colour, marker in zip(clouds, (BEFORE, RIVER), ("s", "o"), strict=True):
             axes.scatter(
                 [x for x, _ in points],
@@ -240,7 +236,7 @@ def signature(
         axes.xaxis.set_major_formatter(lambda value, _: number(value, language))
         axes.yaxis.set_major_formatter(lambda value, _: number(value, language))
         axes.legend(loc="lower right")
-        return 3.1 if narrow else 3.3
+        return 2.9 if narrow else 3.1
 
     return _draw(chart, plot)
 
@@ -259,8 +255,7 @@ def _trend(axes: Any, points: Sequence[tuple[float, float]], colour: str) -> Non
 def hours(chart: Chart, counts: Mapping[int, float], language: Language, unit: str) -> Drawn:
     """Vehicles by hour of the local day."""
 
-    def plot(axes: Any, figure: Any, narrow: bool) -> float:  # noqa: FBT001
-        del figure
+    def plot(axes: Any, narrow: bool) -> float:  # noqa: FBT001
         axes.bar(list(counts), list(counts.values()), width=0.78, color=RIVER)
         step = 6 if narrow else 3
         axes.set_xticks(range(0, 24, step), [f"{hour} h" for hour in range(0, 24, step)])

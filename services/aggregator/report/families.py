@@ -120,11 +120,11 @@ def _cards(raw: Assessed | None, corrected: Assessed | None, words: Words, langu
     return cards
 
 
-def _interval(entry: Assessed, words: Words, language: Language) -> str:
+def _interval(entry: Assessed, words: Words, language: Language, wording: str = "interval") -> str:
     if entry.interval is None:
         return ""
     low, high = percent(entry.interval.low, language), percent(entry.interval.high, language)
-    return words["interval"].format(low=low, high=high)
+    return words[wording].format(low=low, high=high)
 
 
 def _weeks(raw: Assessed) -> list[Week]:
@@ -227,7 +227,7 @@ def _team_row(place: int, entry: Assessed, raw: Assessed | None, words: Words, l
         "rank": str(place + 1) if _ranked(entry) else words["unranked"],
         "name": entry.subject.label,
         "value": percent(entry.value, language),
-        "interval": _interval(entry, words, language),
+        "interval": _interval(entry, words, language, "interval_short"),
         "raw": "–" if raw is None else percent(raw.value, language),
         "median": percent(entry.figures["median_percent"], language),
         "families": f"{entry.population} / {entry.enrolled}",

@@ -7,7 +7,7 @@ from services.aggregator.kpis.results import Language, Quality, Text
 __all__ = ["QUALITY", "WORDS", "words"]
 
 WORDS: Final[dict[str, Text]] = {
-    "title": Text("What the city's meters say", "Ce que disent les compteurs de la ville"),
+    "title": Text("What the city’s meters say", "Ce que disent les compteurs de la ville"),
     "subtitle": Text("Report of indicators", "Rapport d’indicateurs"),
     "period": Text("From {first} to {last}", "Du {first} au {last}"),
     "compared": Text("compared with {first} to {last}", "comparé à la période du {first} au {last}"),
@@ -49,7 +49,8 @@ WORDS: Final[dict[str, Text]] = {
     "card_vehicles": Text("Vehicles counted", "Véhicules comptés"),
     "card_vehicles_note": Text("at {count} junctions", "à {count} carrefours"),
     "card_speed": Text("Mean speed", "Vitesse moyenne"),
-    "interval": Text("between {low} and {high} (95 %)", "entre {low} et {high} (95 %)"),
+    "interval": Text("between {low} and {high} (95%)", "entre {low} et {high} (95 %)"),
+    "interval_short": Text("{low} to {high}", "{low} à {high}"),
     "of_enrolled": Text("of {count} enrolled", "sur {count} inscrites"),
     "median": Text("half of the families saved more than {value}", "une famille sur deux fait mieux que {value}"),
     "curve_title": Text("Two winters, day by day", "Deux hivers, jour après jour"),
@@ -72,7 +73,7 @@ WORDS: Final[dict[str, Text]] = {
     "cold_x": Text("degree days per day (below 18 °C)", "degrés-jours par jour (sous 18 °C)"),
     "cold_y": Text("kWh per family and day", "kWh par famille et par jour"),
     "cold_desc": Text(
-        "Scatter of weeks of both winters: energy rises with cold, and this winter's line lies {side} the other.",
+        "Scatter of weeks of both winters: energy rises with cold, and this winter’s line lies {side} the other.",
         "Nuage des semaines des deux hivers : l’énergie croît avec le froid, et la droite de cet hiver est {side} "
         "de l’autre.",
     ),
@@ -84,10 +85,12 @@ WORDS: Final[dict[str, Text]] = {
     "degree_days_now": Text("degree days, now", "degrés-jours, cet hiver"),
     "teams_title": Text("The teams", "Les équipes"),
     "teams_lead": Text(
-        "Ranked by saving {how}. A team is ranked if at least 90 % of its days are measured and at least three in "
-        "four of its families count. Lines are 95 % intervals.",
+        "Ranked by saving {how}. A team is ranked if at least 90% of its days are measured and at least three in "
+        "four of its families count. Lines are 95% intervals: where they "
+        "overlap, two teams may not differ.",
         "Classées par économie {how}. Une équipe est classée si au moins 90 % de ses jours sont mesurés et si au "
-        "moins trois familles sur quatre sont retenues. Les traits sont des intervalles à 95 %.",
+        "moins trois familles sur quatre sont retenues. Les traits sont des intervalles à 95 % : "
+        "là où ils se recouvrent, deux équipes ne diffèrent peut-être pas.",
     ),
     "teams_desc": Text(
         "Bar chart of {count} teams. First: {first}, {first_value}. Last: {last}, {last_value}. Goal: {goal}.",
@@ -128,7 +131,7 @@ WORDS: Final[dict[str, Text]] = {
     "missing_title": Text("What is not assessed, and why", "Ce qui n’est pas évalué, et pourquoi"),
     "missing_lead": Text("A wrong figure is worse than none.", "Mieux vaut aucun chiffre qu’un chiffre faux."),
     "left_title": Text("Families left out of both winters", "Familles laissées hors des deux hivers"),
-    "left_low_coverage": Text("fewer than 90 % of the days measured", "moins de 90 % des jours mesurés"),
+    "left_low_coverage": Text("fewer than 90% of the days measured", "moins de 90 % des jours mesurés"),
     "left_no_data": Text("no day measured in both winters", "aucun jour mesuré dans les deux hivers"),
     "left_meter_changed": Text("a meter in one winter only", "un compteur présent un seul hiver"),
     "left_no_factor": Text("no conversion factor for a meter", "pas de facteur de conversion pour un compteur"),

@@ -35,15 +35,15 @@ NO_DATA: Final = Text(
     "No family has measured days in both winters.", "Aucune famille n’a de jours mesurés dans les deux hivers."
 )
 LOW_COVERAGE: Final = Text(
-    "No family has 90 % of the days measured in both winters.",
+    "No family has 90% of the days measured in both winters.",
     "Aucune famille n’a 90 % des jours mesurés dans les deux hivers.",
 )
 NOT_COMPARABLE: Final = Text(
-    "No family's two winters can be compared: meters changed, or what they measure cannot be converted.",
+    "No family’s two winters can be compared: meters changed, or what they measure cannot be converted.",
     "Les deux hivers d’aucune famille ne sont comparables : compteurs changés ou mesures non convertibles.",
 )
 NO_WEATHER: Final = Text(
-    "The outdoor temperature is not known on 90 % of the days of both winters.",
+    "The outdoor temperature is not known on 90% of the days of both winters.",
     "La température extérieure n’est pas connue sur 90 % des jours des deux hivers.",
 )
 _BOTH: Final = (
