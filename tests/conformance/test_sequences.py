@@ -17,6 +17,7 @@ from schemas.energy import MeterReading
 from schemas.envelope import Event
 from services.aggregator.history import RegisterHistory, Voice
 from services.aggregator.points import RegisterKey, milliseconds, readings_of
+from services.aggregator.quantities import Amount, choose, solar
 from services.aggregator.registers import MICRO, Reading, limits_for
 from services.aggregator.windows import Window, local_day, windows_between
 from services.ingest.profiles import discover
@@ -162,6 +163,30 @@ def _household_problems(played: Played) -> list[str]:
         if abs(value - each["value"]) > each["tolerance"]:
             problems.append(f"household from {each['start']}: {value}, not {each['value']}")
     return problems
+
+
+@pytest.mark.parametrize("played", READABLE, ids=str)
+def test_what_a_home_uses_is_counted_once(played: Played) -> None:
+    """A total is never added to its tariffs or phases; own production counts, what is given away does not."""
+    amounts: dict[str, dict[str, Amount]] = defaultdict(dict)
+    for _, meter, history in _meters(played):
+        window = meter["windows"][0]
+        start, end = (datetime.fromisoformat(window[key]) for key in ("start", "end"))
+        assert history is not None
+        amounts[meter["quantity"]][meter["register"]] = Amount(_window(history, start, end).value / MICRO)
+    sums = {quantity: chosen.amount.value for quantity, each in amounts.items() if (chosen := choose(each))}
+    if "billing_kwh" in played.expected:
+        assert abs(sums["import_energy"] - played.expected["billing_kwh"]) <= TOLERANCE
+    home = played.expected.get("household")
+    if isinstance(home, dict):
+        day = solar(sums["import_energy"], sums["production"], sums["export_energy"])
+        energies = ((day.consumption_kwh, "consumption_kwh"), (day.self_consumed_kwh, "self_consumed_kwh"))
+        ratios = (
+            (day.self_consumption, "self_consumption_ratio"),
+            (day.self_sufficiency, "self_sufficiency_ratio"),
+        )
+        assert all(abs(value - home[name]) <= home["tolerance_kwh"] for value, name in energies)
+        assert all(value and abs(value - home[name]) <= home["tolerance_ratio"] for value, name in ratios)
 
 
 @pytest.mark.parametrize("played", READABLE, ids=str)
