@@ -261,7 +261,7 @@ class RegisterHistory:
                 if high <= first_ms or low >= last_ms:
                     continue
                 count = bisect_left(self._times, high) - bisect_left(self._times, low)
-                marks = tuple(sorted({mark.what for mark in self.marks(low, high)}))
+                marks = tuple(sorted({mark.what for mark in self.marks(low, high)})) if self._marks else ()
                 yield Changed(name, self._curve.window(low, high), count, marks)
 
 

@@ -7,6 +7,7 @@ event's id. So two messages of one instant are two points, and a redelivery over
 import zlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from schemas.energy import Gauge, IntervalEnergy, MeterReading, OutdoorTemperature, Register, State
@@ -16,6 +17,7 @@ from services.aggregator.history import Changed
 from services.aggregator.ports import FieldValue, Point, Row
 from services.aggregator.registers import MICRO, Reading
 from services.aggregator.traffic import MinuteFigures
+from services.aggregator.windows import WindowName
 
 __all__ = [
     "TAGS",
@@ -218,24 +220,33 @@ def window_point(series: SeriesKey, register: RegisterKey, changed: Changed) -> 
 
     `flags` is always there, empty too, so that a flag that a late reading made void is overwritten.
     """
-    (carrier, household, meter), (quantity, name, unit) = series, register
-    tags = (
+    window = changed.window
+    flags = ",".join(sorted({*window.flags, *changed.marks})) if window.flags or changed.marks else ""
+    value = window.value / MICRO
+    fields: tuple[tuple[str, FieldValue], ...] = (
+        ("coverage", window.coverage),
+        ("energy_kwh", value),
+        ("estimated", window.estimated),
+        ("flags", flags),
+        ("revision", changed.readings),
+    )
+    if register[2] != "kWh":
+        fields = tuple(sorted((_UNIT_FIELD[register[2]] if each is fields[1] else each[0], each[1]) for each in fields))
+    return Point("energy", _window_tags(series, register, changed.name), fields, window.start_ms * 1_000_000)
+
+
+@lru_cache(maxsize=65_536)
+def _window_tags(series: SeriesKey, register: RegisterKey, window: WindowName) -> tuple[tuple[str, str], ...]:
+    """The same object for all windows of a register: made once, and compared fast."""
+    (carrier, household, meter), (quantity, name, _) = series, register
+    return (
         ("carrier", carrier),
         ("household", household),
         ("meter", meter),
         ("quantity", quantity),
         ("register", name),
-        ("window", changed.name),
+        ("window", window),
     )
-    window = changed.window
-    fields: dict[str, FieldValue] = {
-        "coverage": window.coverage,
-        "estimated": window.estimated,
-        "flags": ",".join(sorted({*window.flags, *changed.marks})),
-        "revision": changed.readings,
-        _UNIT_FIELD[unit]: window.value / MICRO,
-    }
-    return Point("energy", tags, tuple(sorted(fields.items())), window.start_ms * 1_000_000)
 
 
 def traffic_point(figures: MinuteFigures) -> Point:

@@ -162,18 +162,16 @@ class Curve:
             value = self._delta[last] - self._delta[first]
             known_ms = self._known[last] - self._known[first]
         estimated = False
-        for index in sorted({index for index, cut in ((low, cut_low), (high - 1, cut_high)) if cut}):
-            segment = self[index]
-            begin, end = max(start_ms, segment.start_ms), min(end_ms, segment.end_ms)
-            value += _share(segment, end) - _share(segment, begin)
-            estimated |= segment.gap or (segment.delta > 0 and segment.end_ms - segment.start_ms > _NEAR_MS)
-            known_ms += 0 if segment.gap else end - begin
+        cut = ((low,) if cut_low else ()) + ((high - 1,) if cut_high and not (cut_low and low == high - 1) else ())
+        for index in cut:
+            begins, ends = self._starts[index], self._ends[index]
+            begin, end, lasts = max(start_ms, begins), min(end_ms, ends), ends - begins
+            delta, gap = self._delta[index + 1] - self._delta[index], self._gap[index + 1] > self._gap[index]
+            # The curve is linear in the segment; each bound is rounded down, so that windows that adjoin add up.
+            value += delta * (end - begins) // lasts - delta * (begin - begins) // lasts
+            estimated |= gap or (delta > 0 and lasts > _NEAR_MS)
+            known_ms += 0 if gap else end - begin
         flags = ("gap",) if self._gap[high] > self._gap[low] else ()
         if self._unit[high] > self._unit[low]:
             flags = (*flags, "unit_suspect")
         return Window(start_ms, end_ms, value, known_ms, estimated, flags)
-
-
-def _share(segment: Segment, at_ms: int) -> int:
-    """What is credited from the segment's start to an instant in it."""
-    return segment.delta * (at_ms - segment.start_ms) // (segment.end_ms - segment.start_ms)
