@@ -1,9 +1,10 @@
 """The services as the command line starts them: which adapters, how they stop."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from services.ingest.assembly import PROBLEMS
 from services.runtime.lifecycle import stop_on_signals
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
     from services.ingest.ports import Sink
 
 __all__ = ["StartProblem", "open_log", "open_sink", "open_store", "serve"]
+
+
+_COLLECT_AFTER: Final = (50_000, 50, 100)
+"""Batches are thousands of objects without cycles. At Python's default of 700 the collector walks them again and
+again: that is 30 % of the aggregator's time (200 µs of CPU per event against 141)."""
 
 
 class StartProblem(Exception):
@@ -31,6 +37,7 @@ def serve(settings: Settings, *, ingest: bool, aggregate: bool) -> None:
         StartProblem: the configuration cannot work.
     """
     log_to_stderr()
+    gc.set_threshold(*_COLLECT_AFTER)
     try:
         with ExitStack() as stack:
             if ingest and aggregate and settings.embedded.broker:
