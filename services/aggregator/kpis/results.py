@@ -98,7 +98,7 @@ class Target(NamedTuple):
     """The goal, in the unit of the value."""
 
     value: float
-    source: str
+    source: Text
 
 
 Reason = Literal["no_baseline", "no_data", "low_coverage", "no_weather", "small_group", "not_comparable"]

@@ -45,7 +45,7 @@ def junctions_view(report: Report, words: Words) -> dict[str, Any] | None:
         "cards": _cards(known, words, report),
         "chart": _chart(known, words, report) if len(known) > 1 else None,
         "hours": _hours(counts, words, report) if counts else None,
-        "hour_rows": [(f"{hour} h", number(count, language)) for hour, count in sorted(counts.items())],
+        "hour_rows": [(str(hour), number(count, language)) for hour, count in sorted(counts.items())],
         "compared": compared,
         "rows": [_row(each, report) for each in known],
     }

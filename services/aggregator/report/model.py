@@ -169,7 +169,9 @@ def _values(result: Result, language: Language, timezone: str) -> dict[str, obje
         "value": result.value,
         "unit": result.unit,
         "comparison": _comparison(result, timezone),
-        "target": None if target is None else Target(**target._asdict(), reached=bool(result.reached)),
+        "target": None
+        if target is None
+        else Target(value=target.value, source=target.source.in_language(language), reached=bool(result.reached)),
         "coverage": result.coverage,
         "population": result.population,
         "enrolled": result.enrolled,

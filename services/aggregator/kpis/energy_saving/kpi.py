@@ -31,7 +31,7 @@ __all__ = ["GOAL", "compute"]
 
 NAME: Final = "energy_saving"
 METHOD: Final = "1"
-GOAL: Final = Target(8.0, "Familles à énergie positive: at least 8 % less than the winter before (Kyoto)")
+GOAL: Final = Target(8.0, texts.GOAL)
 
 
 def compute(inputs: Inputs, question: Question) -> tuple[Outcome, ...]:

@@ -7,6 +7,7 @@ from services.aggregator.kpis.results import Text
 __all__ = [
     "FORMULA_CORRECTED",
     "FORMULA_RAW",
+    "GOAL",
     "INTERVAL",
     "LIMITS_CORRECTED",
     "LIMITS_RAW",
@@ -26,6 +27,10 @@ FORMULA_CORRECTED: Final = Text(
     "DD degree days below 18 °C",
     "économie = 100 · (1 − ΣE_corr / ΣE_réf), E_corr = E · (1 − h + h · DJU_réf / DJU), h la part de E qui chauffe, "
     "DJU degrés-jours sous 18 °C",
+)
+GOAL: Final = Text(
+    "Familles à énergie positive: at least 8% less than the winter before (Kyoto)",
+    "Familles à énergie positive : au moins 8 % de moins que l’hiver précédent (Kyoto)",
 )
 INTERVAL: Final = "ratio estimator over families, Student's t"
 NO_BASELINE: Final = Text(
