@@ -13,7 +13,7 @@ from schemas.envelope import Event
 from services.ingest.normalise import Outcome
 from services.ingest.profiles import Message, Names, discover
 from tests.cases import NAMES
-from tests.conformance import energy
+from tests.conformance import energy, sparkplug
 from tests.conformance.cases import Case, families, find_cases, missing_folder
 
 Check = Callable[[dict[str, Any], Sequence[Event], Names], str | None]
@@ -53,6 +53,8 @@ def test_a_sample_is_read_as_its_facts_say(case: Case) -> None:
 
 
 def _check_fact(case: Case, fact: dict[str, Any], outcomes: Sequence[Outcome]) -> str | None:
+    if fact["quantity"] in sparkplug.QUANTITIES:
+        return sparkplug.check(fact, case.messages)
     about = outcomes if fact.get("event") is None else [outcomes[fact["event"]]]
     problem = _checker(case.domain)(fact, [event for outcome in about for event in outcome.events], NAMES)
     if problem and fact["quantity"] == "meter_id" and _identity_is_the_topic(case, str(fact["value"]), outcomes):
