@@ -10,6 +10,7 @@ from pathlib import Path
 
 from schemas.asyncapi import asyncapi_document
 from schemas.jsonschemas import json_schemas
+from scripts.dashboards import dashboard_files
 from scripts.reference import reference_pages, tables_in_place
 from services.ingest.declarative import read_table
 from services.ingest.declarative.describe import with_table
@@ -25,6 +26,7 @@ def generated() -> Iterator[tuple[Path, str]]:
     for name, text in reference_pages().items():
         yield ROOT / name, text
     yield from tables_in_place(ROOT).items()
+    yield from dashboard_files(ROOT)
     for table in sorted(ROOT.glob("services/ingest/profiles/*/fields.toml")):
         page = table.parent / "README.md"
         yield page, with_table(page.read_text("utf-8"), read_table(table.read_text("utf-8"), table.name))

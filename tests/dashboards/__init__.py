@@ -1,0 +1,1 @@
+"""Grafana's dashboards: their form, and every query on a real InfluxDB."""

@@ -1,0 +1,145 @@
+"""A small town whose figures can be told by heart, as events for the aggregator and as results for the report.
+
+Two days from midnight in Paris, a reading each half hour. Of electricity, twelve homes use half a kWh in each half
+hour, and their meters tell it in four ways; ten of them feed a fifth of it back. Of gas one home of twelve uses nearly
+all, of heat there are nine homes: neither may be shown. At junction `33:1` eight vehicles drive at 10 m/s for twenty
+minutes, at `33:2` there is only one.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
+from itertools import count
+from typing import Final
+
+from schemas.codec import encode
+from schemas.energy import Carrier, MeterReading, Register, RegisterQuantity, Unit
+from schemas.envelope import Event, key_of, topic_of
+from schemas.mobility import Position, VehicleState
+from services.aggregator.kpis import discover
+from services.aggregator.kpis.results import Interval, NotAssessed, Period, Quality, Result, Subject, Target, Text
+from services.aggregator.points import milliseconds
+from services.aggregator.ports import Incoming, Point
+from services.aggregator.report.assessment import Answer, kpi_points
+
+__all__ = ["DAYS", "END", "HALF_HOURS", "HOMES", "PER_HALF_HOUR", "START", "events", "points_of_report"]
+
+START: Final = datetime(2026, 1, 9, 23, tzinfo=UTC)
+"""Midnight in Paris."""
+DAYS: Final = 2
+HALF_HOURS: Final = 48 * DAYS
+END: Final = START + timedelta(days=DAYS)
+HOMES: Final = 12
+PER_HALF_HOUR: Final = 0.5
+
+_SAID: Final[Mapping[int, Mapping[str, float]]] = {
+    0: {"total": 1.0},
+    1: {"total": 1.0, "HC": 0.4, "HP": 0.6},
+    2: {"base": 1.0},
+    3: {"total": 1.0, "supplier_01": 1.0, "distributor_01": 1.0, "L1": 0.5, "L2": 0.25, "L3": 0.25},
+}
+"""In which registers a meter tells the same energy: by the home's number modulo four."""
+
+_identities = count()
+
+
+def _placed(record: MeterReading | VehicleState) -> Incoming:
+    event = Event(f"{next(_identities):032x}", "town", record)
+    received_ms = milliseconds(record.received_at)
+    return Incoming(topic_of(record), 0, 0, key_of(record).encode(), encode(event), received_ms)
+
+
+def _reading(home: int, carrier: Carrier, at: datetime, registers: tuple[Register, ...]) -> Incoming:
+    meter = {"electricity": 0, "water": 1, "gas": 2, "heat": 3}[carrier]
+    return _placed(
+        MeterReading(
+            observed_at=at,
+            received_at=at + timedelta(seconds=2),
+            clock="utc_z",
+            household=f"h_{home:016x}",
+            meter=f"m_{home * 10 + meter:016x}",
+            carrier=carrier,
+            registers=registers,
+        )
+    )
+
+
+def _register(quantity: RegisterQuantity, name: str, value: float, unit: Unit = "kWh") -> Register:
+    return Register(quantity=quantity, name=name, value=round(1000 + value, 6), unit=unit)
+
+
+def _homes() -> Iterator[Incoming]:
+    for step in range(HALF_HOURS + 1):
+        at, used = START + timedelta(minutes=30 * step), PER_HALF_HOUR * step
+        for home in range(HOMES):
+            silent = home == 11 and 40 <= step < 56  # over midnight: both days are estimated in part
+            told = [_register("import_energy", name, used * share) for name, share in _SAID[home % 4].items()]
+            if home < 10:
+                told.append(_register("export_energy", "total", used / 5))
+            if not silent:
+                yield _reading(home, "electricity", at, tuple(told))
+            yield _reading(home, "water", at, (_register("volume", "total", 0.01 * step, "m3"),))
+            share = 100 if home == 0 else 1
+            yield _reading(home, "gas", at, (_register("import_energy", "total", 0.02 * share * step),))
+            if home < 9:
+                yield _reading(home, "heat", at, (_register("import_energy", "total", used),))
+
+
+def _vehicles() -> Iterator[Incoming]:
+    for second in range(0, 1200, 5):
+        at = START + timedelta(hours=8, seconds=second)
+        for zone, vehicles in (("33:1", 8), ("33:2", 1)):
+            for vehicle in range(vehicles if zone == "33:1" or second < 120 else 0):
+                yield _placed(
+                    VehicleState(
+                        observed_at=at,
+                        received_at=at + timedelta(milliseconds=200),
+                        clock="its",
+                        zone=zone,
+                        vehicle=f"v_{vehicle:016x}",
+                        station_type=5,
+                        position=Position(latitude_deg=44.84, longitude_deg=-0.58),
+                        speed_mps=10.0,
+                    )
+                )
+
+
+def events() -> list[Incoming]:
+    """What stands in the log."""
+    return [*_homes(), *_vehicles()]
+
+
+def points_of_report() -> list[Point]:
+    """What `garonne report` stores: a saving of the programme and two teams, one team that is too small."""
+    kpi = discover()["energy_saving"]
+    period = Period(date(2026, 1, 10), date(2026, 1, 12))
+    whole = Subject("programme", "familles", "Familles à énergie positive")
+    teams = [Subject("team", name, name) for name in ("castors", "loutres", "herons")]
+    results = [
+        Answer(kpi, _result(variant, subject, period, value))
+        for subject, value in ((whole, 8.4), (teams[0], 11.0), (teams[1], 3.5))
+        for variant in ("raw", "degree_days")
+    ]
+    few = Text("Too few families.", "Trop peu de familles.")
+    withheld = NotAssessed("energy_saving", "degree_days", teams[2], period, "small_group", few)
+    ends = {period: milliseconds(END) * 1_000_000}
+    return kpi_points([*results, Answer(kpi, withheld)], ends)
+
+
+def _result(variant: str, subject: Subject, period: Period, value: float) -> Result:
+    return Result(
+        kpi="energy_saving",
+        variant=variant,
+        subject=subject,
+        value=value,
+        unit="%",
+        period=period,
+        coverage=0.97,
+        population=12,
+        quality=Quality.MEASURED,
+        formula=Text("f", "f"),
+        factor_set="none",
+        fingerprint="0" * 16,
+        method_version="1",
+        target=Target(8.0, Text("challenge", "défi")),
+        interval=Interval(value - 1, value + 1, 0.95, "t"),
+    )
