@@ -1,5 +1,6 @@
 """Reference pages that come from the code: configuration, records and topics, profiles, metrics, measurements."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, get_args, get_origin
@@ -10,8 +11,10 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from schemas.envelope import KEYS, RECORDS, TOPICS, type_of
+from services.aggregator.kpis import discover as discover_kpis
 from services.aggregator.points import TAGS
 from services.aggregator.ports import BUCKETS
+from services.aggregator.report.model import report_schema
 from services.aggregator.telemetry import AggregatorTelemetry
 from services.ingest.profiles import discover
 from services.ingest.telemetry import IngestTelemetry
@@ -30,6 +33,8 @@ def reference_pages() -> dict[str, str]:
         "docs/reference/profiles.md": _profiles(),
         "docs/reference/metrics.md": _metrics(),
         "docs/reference/measurements.md": _measurements(),
+        "docs/reference/indicators.md": _indicators(),
+        "services/aggregator/report/report.schema.json": json.dumps(report_schema(), indent=2, sort_keys=True) + "\n",
     }
 
 
@@ -177,4 +182,25 @@ def _measurements() -> str:
     return (
         f"{_NOTE}# Measurements\n\nWhat stands in the time series. No tag names a vehicle or a person: they are "
         "bounded by homes, junctions and stations.\n\n" + _table(("measurement", "bucket", "tags"), *rows)
+    )
+
+
+def _indicators() -> str:
+    rows = [
+        (
+            f"[`{kpi.name}`](../../services/aggregator/kpis/{kpi.name}/README.md)",
+            kpi.title.en,
+            kpi.unit,
+            kpi.programme,
+            ", ".join(kpi.about),
+            ", ".join(kpi.references) + ("" if kpi.verified else " (not verified)"),
+        )
+        for kpi in discover_kpis().values()
+    ]
+    return (
+        f"{_NOTE}# Indicators\n\nWhat `garonne report` computes. In the store each is measurement `kpi`, its tag `kpi` "
+        "is the name and the variant with a point between them, such as `energy_saving.degree_days`. A value counts "
+        "where the field `assessed` is true. The JSON file follows "
+        "[report.schema.json](../../services/aggregator/report/report.schema.json).\n\n"
+        + _table(("name", "indicator", "unit", "programme", "asked about", "serves"), *rows)
     )

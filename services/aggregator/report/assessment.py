@@ -55,7 +55,8 @@ def assess_all(
 def kpi_points(answers: Sequence[Answer], ends_ns: Mapping[Period, int]) -> list[Point]:
     """Points of measurement `kpi`, at the end of what each value is about.
 
-    A value that is withheld is written as `assessed = false`: it takes the place of one that stood there before.
+    A value that is withheld is written as `assessed = false`. An earlier number stays beside it, as stores merge
+    fields: readers ask for `assessed = true`.
 
     Args:
         answers: from `assess_all`.
