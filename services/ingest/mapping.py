@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple, get_args
 
 from pydantic import ValidationError
 
-from schemas.energy import Carrier, Gauge, GaugeQuantity, Register, RegisterQuantity
+from schemas.energy import Carrier, Gauge, GaugeQuantity, Register, RegisterQuantity, Unit
 from services.ingest.codecs import trusted
 
 __all__ = ["Compiled", "MappingProblem", "Target", "compile_mapping", "read_target"]
@@ -49,6 +49,24 @@ UNITS: Final = {
 }
 """Units that are converted; all units of the schema stand for themselves."""
 
+_ENERGY = ("kWh",)
+_UNITS_OF: Final[Mapping[str, tuple[str, ...]]] = {
+    **dict.fromkeys(("import_energy", "export_energy", "production", "consumption"), _ENERGY),
+    **dict.fromkeys(("volume", "backflow_volume"), ("m3",)),
+    **dict.fromkeys(("active_power", "peak_power"), ("W",)),
+    **dict.fromkeys(("flow_temperature", "return_temperature", "external_temperature"), ("degC",)),
+    "reactive_energy": ("kvarh",),
+    "heat_cost_units": ("hca",),
+    "apparent_power": ("VA",),
+    "reactive_power": ("var",),
+    "voltage": ("V",),
+    "current": ("A",),
+    "frequency": ("Hz",),
+    "power_factor": ("1",),
+    "flow": ("m3/h",),
+    "state_of_charge": ("%",),
+}
+"""Units of a quantity, after conversion; power is no energy, whatever a mapping says."""
 _WORDS: Final = (3, 4)
 
 
@@ -81,6 +99,8 @@ def _target(text: str, words: tuple[Any, Any, Any], carrier: Carrier, factor: fl
     if not is_register and quantity not in get_args(GaugeQuantity):
         known = ", ".join(sorted({*get_args(RegisterQuantity), *get_args(GaugeQuantity)}))
         raise MappingProblem(f"{text!r}: quantity {quantity!r} is none of {known}")
+    if unit in get_args(Unit) and unit not in _UNITS_OF.get(quantity, (unit,)):
+        raise MappingProblem(f"{text!r}: {quantity} is in {' or '.join(_UNITS_OF[quantity])}, not in {unit}")
     try:
         if is_register:
             return Target(trusted.register(quantity, name, unit), True, carrier, factor)  # noqa: FBT003 - a NamedTuple

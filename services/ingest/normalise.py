@@ -21,6 +21,8 @@ from services.ingest.topics import TopicTree
 __all__ = ["Normaliser", "Outcome"]
 
 MAX_PAYLOAD_BYTES = 256 * 1024
+NOT_KNOWN = frozenset(("no-metering-topic", "no-metering-field"))
+"""Rules by which a profile says that it does not know what a message is: one that was told by an announcement may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class Normaliser:
         self._contexts = contexts
         self._keys = keys
         self._routes: TopicTree[Profile] = TopicTree()
+        self._learning = [profile for profile in profiles.values() if profile.claims or profile.announced_topics]
         for name, profile in profiles.items():
             for topic_filter in (topics or {}).get(name, profile.topics):
                 self._routes.add(topic_filter, profile)
@@ -68,14 +71,26 @@ class Normaliser:
         """Normalise one message. Raises nothing, whatever the bytes."""
         if len(message.payload) > MAX_PAYLOAD_BYTES:
             return self._rejected(message, None, "route", "too_large", f"more than {MAX_PAYLOAD_BYTES} bytes")
-        candidates = self._routes.match(message.topic)
+        candidates = self._routes.match(message.topic) or self._claimants(message)
         if not candidates:
             return self._rejected(message, None, "route", "no_profile", "no profile takes this topic")
         try:
             profile = next((each for each in candidates if each.takes(message)), candidates[0])
         except Exception as fault:  # noqa: BLE001 - see _parse
             return self._fault(message, candidates[0], fault)
-        return self._parse(message, profile)
+        outcome = self._parse(message, profile)
+        if outcome.ignored is not None and outcome.ignored.rule in NOT_KNOWN:
+            for learnt in self._claimants(message):
+                return self._parse(message, learnt)
+        return outcome
+
+    def _claimants(self, message: Message) -> list[Profile]:
+        return [each for each in self._learning if each.claims and each.claims(message, self._contexts[each.name])]
+
+    def announced_topics(self) -> frozenset[str]:
+        """Topics that announcements named so far and no filter takes: they must be subscribed to as well."""
+        named = [each.announced_topics(self._contexts[each.name]) for each in self._learning if each.announced_topics]
+        return frozenset(topic for topics in named for topic in topics if not self._routes.match(topic))
 
     def device(self, identifier: str) -> str:
         """Pseudonym of a device that is no message's sender, such as this service itself."""

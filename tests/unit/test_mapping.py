@@ -25,6 +25,7 @@ def test_a_target_gives_the_value_in_our_unit(text: str, shown: float, made: Reg
     ("text", "words"),
     [
         ("import_energy kWh", "write '<quantity> <name> <unit> [<carrier>]'"),
+        ("import_energy total kW", "import_energy is in kWh, not in W"),
         ("imports total kWh", "quantity 'imports' is none of"),
         ("import_energy total furlong", "unit: "),
         ("import_energy total x*kWh", "the factor of 'x*kWh' must be a number"),

@@ -16,7 +16,18 @@ from services.ingest.declarative.table import STATE, Field_
 from services.ingest.mapping import Target, read_target
 from services.ingest.profiles import Context, Message, Unparseable
 
-__all__ = ["ABSENT_WORDS", "Found", "Leaf", "Take", "Whole", "compile_leaf", "mapped_leaf", "number_of"]
+__all__ = [
+    "ABSENT_WORDS",
+    "Found",
+    "Leaf",
+    "Take",
+    "Whole",
+    "compile_leaf",
+    "mapped_leaf",
+    "number_of",
+    "scaler",
+    "target_of",
+]
 
 
 class Found(NamedTuple):
@@ -77,7 +88,8 @@ def number_of(value: Any, place: str) -> float | None:
     raise Unparseable("bad_value", f"{place}: must be a number")
 
 
-def _scaler(factor: float, place: str) -> Callable[[float], float]:
+@lru_cache(maxsize=4096)
+def scaler(factor: float, place: str) -> Callable[[float], float]:
     """Multiplication that keeps decimal figures: by 0.001 is division by 1000."""
     if factor == 1:
         return lambda number: number
@@ -95,7 +107,12 @@ def _scaler(factor: float, place: str) -> Callable[[float], float]:
 
 
 @lru_cache(maxsize=65_536)
-def _target(text: str, modulus: float | None, *, since_midnight: bool) -> Target:
+def target_of(text: str, modulus: float | None, *, since_midnight: bool) -> Target:
+    """The target with what its words do not say.
+
+    Raises:
+        MappingProblem: see `read_target`.
+    """
     target = read_target(text)
     sample = target.make(0.0)
     if isinstance(sample, Register) and (since_midnight or modulus is not None):
@@ -121,7 +138,7 @@ def compile_leaf(place: str, row: Field_, parts: dict[str, str], absent: Sequenc
     text = fill(row.to, parts)
     if text.startswith(STATE):
         return Leaf(lambda group: _state_leaf(group, text.removeprefix(STATE), row), None)
-    target = _target(text, row.modulus, since_midnight=row.since_midnight)
+    target = target_of(text, row.modulus, since_midnight=row.since_midnight)
     missing = frozenset((*absent, *row.absent))
     if missing or row.range or row.needs or row.unless or row.exponent or row.at:
         return Leaf(lambda group: _careful_leaf(group, place, target, row, missing), target.carrier)
@@ -131,7 +148,7 @@ def compile_leaf(place: str, row: Field_, parts: dict[str, str], absent: Sequenc
 def mapped_leaf(place: str, target: Target) -> Leaf:
     """A number without any condition."""
     kind = 0 if target.is_register else 1
-    make, scale, plain = target.make, _scaler(target.factor, place), target.factor == 1
+    make, scale, plain = target.make, scaler(target.factor, place), target.factor == 1
 
     def at_group(group: int) -> Take:
         def take(value: Any, finds: Finds, _whole: Whole) -> None:
@@ -146,7 +163,7 @@ def mapped_leaf(place: str, target: Target) -> Leaf:
 
 def _careful_leaf(group: int, place: str, target: Target, row: Field_, missing: frozenset[float | str]) -> Take:
     kind = 0 if target.is_register else 1
-    scale = _scaler(target.factor, place)
+    scale = scaler(target.factor, place)
     low, high = row.range or (None, None)
     needs = getter(row.needs) if row.needs else None
     better = getter(row.unless) if row.unless else None

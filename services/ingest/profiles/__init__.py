@@ -113,6 +113,10 @@ class Profile:
         takes: when two profiles share a filter, whether this one takes this message.
         clock_is_elsewhere: the time of a record comes from an earlier message, so that equal bytes can be
             different news: the id of the event counts the time in.
+        announcements: topic filters of retained messages that say what other topics mean. Every process subscribes to
+            them for itself, and gets them again at each connection.
+        claims: whether this profile has learnt from announcements to read a topic that no filter of any profile takes.
+        announced_topics: the topics that announcements named so far.
     """
 
     name: str
@@ -122,6 +126,9 @@ class Profile:
     summary: str
     takes: Callable[[Message], bool] = lambda _message: True
     clock_is_elsewhere: bool = False
+    announcements: tuple[str, ...] = ()
+    claims: Callable[[Message, Context], bool] | None = None
+    announced_topics: Callable[[Context], frozenset[str]] | None = None
 
 
 @cache
