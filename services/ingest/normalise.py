@@ -63,9 +63,10 @@ class Normaliser:
         self._keys = keys
         self._routes: TopicTree[Profile] = TopicTree()
         self._learning = [profile for profile in profiles.values() if profile.claims or profile.announced_topics]
-        for name, profile in profiles.items():
-            for topic_filter in (topics or {}).get(name, profile.topics):
-                self._routes.add(topic_filter, profile)
+        self._filters = {name: (topics or {}).get(name, profile.topics) for name, profile in profiles.items()}
+        for name, filters in self._filters.items():
+            for topic_filter in filters:
+                self._routes.add(topic_filter, profiles[name])
 
     def __call__(self, message: Message) -> Outcome:
         """Normalise one message. Raises nothing, whatever the bytes."""
@@ -91,6 +92,16 @@ class Normaliser:
         """Topics that announcements named so far and no filter takes: they must be subscribed to as well."""
         named = [each.announced_topics(self._contexts[each.name]) for each in self._learning if each.announced_topics]
         return frozenset(topic for topics in named for topic in topics if not self._routes.match(topic))
+
+    @property
+    def announcements(self) -> tuple[str, ...]:
+        """Filters of announcements: of the profiles themselves, or those of the site that end in the same level."""
+        found: dict[str, None] = {}
+        for profile in self._learning:
+            ends = {each.rpartition("/")[2] for each in profile.announcements}
+            filters = self._filters[profile.name]
+            found.update(dict.fromkeys(each for each in filters if each.rpartition("/")[2] in ends))
+        return tuple(found)
 
     def device(self, identifier: str) -> str:
         """Pseudonym of a device that is no message's sender, such as this service itself."""

@@ -19,6 +19,7 @@ from services.runtime.telemetry import Check
 __all__ = ["run_ingest"]
 
 _Gap = tuple[datetime, datetime]
+_LOOK_AT_ANNOUNCEMENTS_S = 1.0
 
 
 class _Events:
@@ -74,14 +75,16 @@ async def run_ingest(  # noqa: PLR0913 - the parts that make the service
         serve_telemetry(
             telemetry.registry, telemetry.health, settings.ingest.metrics_port, settings.ingest.metrics_host
         ),
-        MqttSource(settings.mqtt, topics, events) as source,
+        MqttSource(settings.mqtt, topics, events, normaliser.announcements) as source,
         asyncio.TaskGroup() as group,
     ):
         pipeline = Pipeline(source, sink, normaliser, settings.ingest, telemetry)
         _watch(telemetry, pipeline, settings.ingest.unhealthy_after_s)
         recording = group.create_task(_record_gaps(events, pipeline, normaliser, settings), name="ingest-gaps")
+        following = group.create_task(_follow_announcements(source, normaliser), name="ingest-announced")
         await pipeline.run(stop)
         recording.cancel()
+        following.cancel()
 
 
 def _watch(telemetry: IngestTelemetry, pipeline: Pipeline, unhealthy_after_s: float) -> None:
@@ -96,6 +99,17 @@ def _watch(telemetry: IngestTelemetry, pipeline: Pipeline, unhealthy_after_s: fl
         return Check(ok=False, text=f"nothing could be acknowledged for {age_s:.0f} s: look at the event log")
 
     telemetry.health.alive("acknowledgements", acknowledging)
+
+
+async def _follow_announcements(source: MqttSource, normaliser: Normaliser) -> None:
+    """Subscribe to what announcements named, without dropping the session."""
+    known: frozenset[str] = frozenset()
+    while True:
+        await asyncio.sleep(_LOOK_AT_ANNOUNCEMENTS_S)
+        topics = normaliser.announced_topics()
+        if topics != known:
+            await source.also(topics - known)
+            known = topics
 
 
 async def _record_gaps(events: _Events, pipeline: Pipeline, normaliser: Normaliser, settings: Settings) -> None:

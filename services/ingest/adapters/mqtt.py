@@ -9,7 +9,7 @@ import asyncio
 import ssl
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -56,11 +56,26 @@ class ConnectionEvents(Protocol):
 class MqttSource:
     """The `Source` port. Subscribes anew at each connection; reconnects with jitter until closed."""
 
-    def __init__(self, settings: MqttSettings, topics: Sequence[str], events: ConnectionEvents) -> None:
-        """Set up; `topics` are filters, `$share/<group>/` is put before them if a group is configured."""
+    def __init__(
+        self,
+        settings: MqttSettings,
+        topics: Sequence[str],
+        events: ConnectionEvents,
+        announcements: Sequence[str] = (),
+    ) -> None:
+        """Set up.
+
+        Args:
+            settings: of the broker and the session.
+            topics: filters; `$share/<group>/` is put before them if a group is configured.
+            events: told what becomes of the connection.
+            announcements: filters of retained messages that every process needs for itself, at every connection: a
+                shared subscription gets no retained messages (MQTT 5, clause 4.8.2).
+        """
         self._settings = settings
-        prefix = f"$share/{settings.share_group}/" if settings.share_group else ""
-        self._topics = tuple(prefix + topic for topic in topics)
+        self._prefix = f"$share/{settings.share_group}/" if settings.share_group else ""
+        self._announcements = tuple(announcements)
+        self._topics = tuple(self._prefix + topic for topic in topics if topic not in self._announcements)
         self._events = events
         self._backoff = Backoff(settings.reconnect_least_s, settings.reconnect_most_s)
         self._generation = 0
@@ -167,25 +182,44 @@ class MqttSource:
         if self._alive_until is not None and not resumed:
             self._events.session_lost(self._alive_until, datetime.now(UTC))
 
+    async def also(self, topics: Iterable[str]) -> None:
+        """Subscribe to more topics: now if connected, and at each connection from now on."""
+        more = tuple(self._prefix + topic for topic in sorted(topics))
+        more = tuple(topic for topic in more if topic not in self._topics)
+        self._topics += more
+        if more and self._connection is not None:
+            with suppress(*FAULTS):  # the connection is gone: all are subscribed to at the next
+                self._report(await self._ask(self._connection, more))
+
     async def _subscribe(self, connection: Connection) -> None:
         """At every connection: the broker may have forgotten, and the topics may have changed.
 
         A filter that the broker refuses is reported and the others flow on.
         """
+        refused = await self._ask(connection, self._announcements, RetainHandling.SEND_ALWAYS)
+        self._report([*refused, *await self._ask(connection, self._topics)])
+
+    async def _ask(
+        self,
+        connection: Connection,
+        topics: Sequence[str],
+        retained: RetainHandling = RetainHandling.SEND_IF_SUBSCRIPTION_NOT_EXISTS,
+    ) -> list[str]:
+        """Subscribe; gives the reasons of refusals."""
         refused: list[str] = []
-        for topic in self._topics:
+        for topic in topics:
             try:
                 answer = await connection.subscribe(
-                    topic,
-                    max_qos=QoS.AT_LEAST_ONCE,
-                    retain_as_published=False,
-                    retain_handling=RetainHandling.SEND_IF_SUBSCRIPTION_NOT_EXISTS,
+                    topic, max_qos=QoS.AT_LEAST_ONCE, retain_as_published=False, retain_handling=retained
                 )
             except NegativeAckError as refusal:
                 refused.append(str(refusal))
             else:
                 if answer.reason_codes[0] == SubAckReasonCode.GRANTED_QOS_AT_MOST_ONCE:
                     refused.append("only QoS 0 is granted, which loses messages")
+        return refused
+
+    def _report(self, refused: Sequence[str]) -> None:
         self._events.subscriptions_refused(len(refused), refused[0] if refused else "")
 
     def _take(self, packet: PublishPacket) -> None:

@@ -151,8 +151,15 @@ def _announced(key: str, config: dict[str, Any], fallback: str, context: Context
     state_topic = _text(config, "state_topic")
     if not state_topic:
         raise Unparseable("missing_field", "state_topic: a sensor must have one")
+    if not _is_topic(state_topic):
+        raise Unparseable("wrong_shape", "state_topic: must be a topic, without wildcards")
     path = path_of(_text(config, "value_template") or None)
     return Announced(identity, _device(config) or identity, state_topic, path, target)
+
+
+def _is_topic(text: str) -> bool:
+    """Whether it can be subscribed to and is one topic: a stranger must not make us take everything."""
+    return 0 < len(text) <= LONGEST and not text.startswith("$") and not set(text) & set("+#\x00")
 
 
 def _device(config: dict[str, Any]) -> str:
@@ -168,7 +175,11 @@ def _device(config: dict[str, Any]) -> str:
 
 def _liveness(config: dict[str, Any], device: str) -> Iterator[Liveness]:
     several = config.get("availability")
-    entries = [_expanded({"~": config.get("~"), **each}) for each in several if isinstance(each, dict)] if isinstance(several, list) else []
+    entries = (
+        [_expanded({"~": config.get("~"), **each}) for each in several if isinstance(each, dict)]
+        if isinstance(several, list)
+        else []
+    )
     for each in entries:
         yield from _one_liveness(each, _text(each, "topic"), _text(each, "value_template"), device)
     yield from _one_liveness(
@@ -177,7 +188,7 @@ def _liveness(config: dict[str, Any], device: str) -> Iterator[Liveness]:
 
 
 def _one_liveness(entry: dict[str, Any], topic: str, template: str, device: str) -> Iterator[Liveness]:
-    if not topic:
+    if not _is_topic(topic):
         return
     try:
         path = path_of(template)

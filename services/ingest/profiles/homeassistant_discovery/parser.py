@@ -15,6 +15,8 @@ from services.ingest.profiles.homeassistant_discovery.announcement import Announ
 __all__ = ["announced_topics", "claims", "parse"]
 
 FAMILY: Final = "homeassistant_discovery"
+MOST_TOPICS: Final = 50_000
+"""Topics that are subscribed to because they were announced; a broker of a city has fewer."""
 _SOURCES: Final = "announced-by"
 _STATES: Final = "states-of"
 _LIVES: Final = "liveness-of"
@@ -71,8 +73,10 @@ def _announce(message: Message, context: Context) -> Ignored:
         memory.forget((FAMILY, _SOURCES, source))
         return Ignored("announcement-of-nothing-metered")
     memory.remember((FAMILY, _SOURCES, source), tuple(places))
-    topics = announced_topics(context) | {topic for _, topic in places}
-    memory.remember(_TOPICS, topics, weight=len(topics))
+    topics = announced_topics(context)
+    if len(topics) < MOST_TOPICS and not topics.issuperset(topic for _, topic in places):
+        topics |= {topic for _, topic in places}
+        memory.remember(_TOPICS, topics, weight=len(topics))
     return Ignored("announcement")
 
 
