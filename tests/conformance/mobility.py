@@ -288,11 +288,21 @@ def _problem(fact: dict[str, Any], found: Found) -> str | None:
 def _time_problem(fact: dict[str, Any], record: Record) -> str | None:
     if "observed_at" in fact:
         wanted = [fact["observed_at"], *fact.get("also_accept_observed_at", ())]
-        if not any(abs(record.observed_at - datetime.fromisoformat(each)) <= EXACT_TIME for each in wanted):
-            return f"observed_at is {record.observed_at.isoformat()}, not {' or '.join(wanted)}"
+        times = _times(fact, record)
+        if not any(abs(at - datetime.fromisoformat(each)) <= EXACT_TIME for each in wanted for at in times):
+            return f"observed_at is {times[0].isoformat()}, not {' or '.join(wanted)}"
     if "quality" in fact and not any(flag.startswith(fact["quality"]) for flag in record.flags):
         return f"the flag {fact['quality']} is missing (flags: {record.flags})"
     return None
+
+
+def _times(fact: dict[str, Any], record: Record) -> list[datetime]:
+    """The times that a fact can mean: a hazard is since its detection, its end is at the reference time."""
+    if not isinstance(record, RoadHazard) or fact["quantity"] == "hazard_end":
+        return [record.observed_at]
+    if fact["quantity"] == "hazard":
+        return [record.detection_time]
+    return [record.detection_time, record.observed_at]
 
 
 def _value_problem(fact: dict[str, Any], found: Found) -> str | None:

@@ -5,6 +5,7 @@ from services.ingest.codecs.its_cam import read_cam
 from services.ingest.codecs.its_hazard import road_hazard
 from services.ingest.codecs.its_map import intersection_geometries
 from services.ingest.codecs.its_priority import priority_requests, priority_statuses
+from services.ingest.codecs.its_security import IEEE_1609_2, unwrap
 from services.ingest.codecs.its_signals import signal_states
 from services.ingest.codecs.its_tree import Arrival, child, fold
 from services.ingest.codecs.its_units import CURVATURE_V1, CURVATURE_V2
@@ -12,6 +13,9 @@ from services.ingest.codecs.its_uper import KEPT, Header, decode, peek
 from services.ingest.profiles import Ignored
 
 __all__ = ["not_kept", "read_pdu"]
+
+_SECURED = bytes((IEEE_1609_2,))
+"""No ITS PDU has this version; a security envelope has."""
 
 
 def not_kept(name: str) -> Ignored:
@@ -25,6 +29,8 @@ def read_pdu(pdu: bytes, arrival: Arrival) -> tuple[AnyRecord, ...] | Ignored:
     Raises:
         Unparseable: cut off, of an unknown version, not what its header says, or against the standard.
     """
+    if pdu[:1] == _SECURED:
+        pdu = unwrap(pdu)
     header = peek(pdu)
     if header.message not in KEPT:
         return not_kept(header.message)
