@@ -110,6 +110,43 @@ def normalise(file: MessagesFile, config: ConfigurationFile = None) -> None:
 
 
 @app.command()
+def devices(
+    file: Annotated[
+        Path | None, typer.Argument(help="JSON lines instead of the broker; `-` reads standard input.")
+    ] = None,
+    config: ConfigurationFile = None,
+    seconds: Annotated[float, typer.Option(help="How long to listen to the broker.", min=1)] = 10.0,
+    topics: Annotated[list[str] | None, typer.Option("--topic", help="Topic filters; all messages if none.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """List what publishes, what is read of it, and what is not and why.
+
+    Listens to the broker of the configuration for a while, or reads a recording. Nothing is stored or sent on.
+    """
+    import json
+
+    from services.devices import survey
+    from services.ingest.assembly import PROBLEMS
+    from services.offline import recorded_messages
+    from services.recorder import BrokerProblem
+    from services.recorder import record as messages_of
+
+    settings = _settings(config)
+    try:
+        if file is None:
+            lines = survey(messages_of(settings.mqtt, tuple(topics or ("#",)), seconds=seconds), settings)
+        else:
+            with _opened(file) as recorded:
+                lines = survey(recorded_messages(recorded), settings)
+    except (BrokerProblem, OSError, ValueError, *PROBLEMS) as problem:
+        raise _fail(problem) from None
+    for line in lines:
+        typer.echo(json.dumps(line.as_dict(), ensure_ascii=False) if as_json else line.as_text())
+    if not lines:
+        typer.secho("Nothing was published meanwhile.", err=True, dim=True)
+
+
+@app.command()
 def record(
     topics: Annotated[list[str] | None, typer.Argument(help="Topic filters; all messages if none.")] = None,
     config: ConfigurationFile = None,
