@@ -74,4 +74,5 @@ class Display:
                 f"rejected {figures.rejected}, ignored {figures.ignored}, stored {figures.stored}, "
                 f"on their way {figures.lag}",
                 highlight=False,
+                soft_wrap=True,
             )

@@ -23,7 +23,7 @@ TEAMS: Final = (
     "Saint-Michel doux", "Les Capucins", "Nansouty négawatt", "Mérignac éclairé", "Talence au pull",
 )  # fmt: skip
 
-_BROKEN_EVERY: Final = 4001
+_BROKEN_EVERY: Final = 997
 _FAULTS: Final[dict[int, tuple[Metering, Fault]]] = {
     0: ("tasmota_energy", "reset"),
     1: ("linky_standard", "gap"),
@@ -193,7 +193,7 @@ def _truth(winter: Winter, sums_wh: "array[float]", shown: list[meters.Shown]) -
             return sums_wh[-1]
         return sums_wh[hour] + (sums_wh[hour + 1] - sums_wh[hour]) * seconds / HOUR_S
 
-    by_time = sorted(shown, key=lambda each: each.at_s)
+    by_time = sorted((each for each in shown if each.index_wh), key=lambda each: each.at_s)
     steps = [(before, after, at(after.at_s) - at(before.at_s)) for before, after in pairwise(by_time)]
     unseen_wh = sum(step for before, after, step in steps if before.counter != after.counter)
     days = {

@@ -16,10 +16,10 @@ Fault = Literal["reset", "gap", "glitch", "changed_meter", "late", "duplicates"]
 
 FAULTS: Final[dict[Fault, str]] = {
     "reset": "the counter starts again from 0 after a power cut, and says so (TotalStartTime)",
-    "gap": "nothing is read for five days",
+    "gap": "nothing is read for five days, or a third of a short winter",
     "glitch": "now and then the index is shown as 0",
     "changed_meter": "the meter is replaced by one with another number and a small index",
-    "late": "the gateway has no network for twelve days and hands its messages over at the end",
+    "late": "the gateway has no network for twelve days, or a third of a short winter, and delivers at its end",
     "duplicates": "messages are sent twice, as QoS 1 allows",
 }
 

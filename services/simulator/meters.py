@@ -80,17 +80,18 @@ def _changed_meter(_family: Family, shown: list[Shown]) -> list[Shown]:
 
 def _gap(_family: Family, shown: list[Shown]) -> list[Shown]:
     start = len(shown) // 3
-    return shown[:start] + shown[start + 5 * 24 // EVERY_HOURS :]
+    return shown[:start] + shown[start + min(start, 5 * 24 // EVERY_HOURS) :]
 
 
 def _glitch(family: Family, shown: list[Shown]) -> list[Shown]:
-    period, some = 67 + family.number % 7, 1 + family.number % 3
+    period, some = 23 + family.number % 7, 1 + family.number % 3
     last = len(shown) - 5  # the winter ends with the meter's word
     return [each._replace(index_wh=0) if n % period < some <= n < last else each for n, each in enumerate(shown)]
 
 
 def _late(_family: Family, shown: list[Shown]) -> list[Shown]:
-    start, end = len(shown) // 3, len(shown) // 3 + 12 * 24 // EVERY_HOURS
+    start = len(shown) // 3
+    end = start + min(start, 12 * 24 // EVERY_HOURS)
     return [each._replace(sent_s=shown[-1].at_s + n) if start <= n < end else each for n, each in enumerate(shown)]
 
 

@@ -12,7 +12,7 @@ class HomeTruth:
 
     `consumed_kwh` is what it took. `unseen_kwh` is the part that no reader of its messages can know: what it took
     between the last reading of a counter and the first one of the next. `largest_step_kwh` is the most that it took
-    between two readings: how far off a day can be where one is missing.
+    between two good readings: how far off a day can be where some are missing.
     """
 
     consumed_kwh: float
