@@ -124,7 +124,8 @@ def _resolve(pack: list[Any], received_at: datetime) -> Iterator[Measurement]:
 
 
 def _check_understood(record: Mapping[Any, Any], place: str) -> None:
-    if "bver" in record and record["bver"] not in VERSIONS:
+    version = record.get("bver", 10)
+    if type(version) is not int or version not in VERSIONS:
         raise Unparseable("unsupported_version", f"{place}.bver: versions 1 to 10 and 26 are understood")
     if any(isinstance(key, str) and key.endswith("_") for key in record):
         raise Unparseable("unsupported_version", f"{place}: has a field that must be understood (ends in '_')")
