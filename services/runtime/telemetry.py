@@ -25,7 +25,8 @@ def log_to_stderr() -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-    logging.getLogger("aiokafka").setLevel(logging.ERROR)
+    # It writes lines of its own many times a second while Kafka is away; what they say comes to us as exceptions.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 
 class Check(NamedTuple):

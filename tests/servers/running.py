@@ -311,6 +311,14 @@ class Influx(Server):
         except URLError as error:
             raise ConnectionError(str(error.reason)) from error
 
+    def write(self, lines: str, bucket: str = "garonne_raw") -> None:
+        """Line protocol, times in ns."""
+        query = urlencode({"org": self.org, "bucket": bucket, "precision": "ns"})
+        headers = {"Authorization": f"Token {self.token}"}
+        call = urllib.request.Request(f"{self.url}/api/v2/write?{query}", lines.encode(), headers, method="POST")  # noqa: S310 - loopback
+        with urllib.request.urlopen(call, timeout=10):  # noqa: S310
+            pass
+
     def query(self, influxql: str, bucket: str = "garonne_raw") -> list[dict[str, Any]]:
         """Rows of an InfluxQL query, each a dictionary with `time` in ns, tags and values."""
         answer = self.request("GET", "/query?" + urlencode({"db": bucket, "q": influxql, "epoch": "ns"}))

@@ -1,0 +1,60 @@
+"""Mosquitto restarted without its store: an alarm, a gap in the record, and nothing lost that had reached ingest."""
+
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from random import Random
+
+import pytest
+from pydantic_core import from_json
+
+from tests.e2e.ledger import expected, stored_in, until_committed, values_of
+from tests.e2e.load import energy
+from tests.e2e.publisher import Publisher
+from tests.e2e.site import Site, wait_until
+
+pytestmark = pytest.mark.servers
+
+_BEFORE = 500
+
+
+def test_a_broker_that_forgot_the_session_is_told_of_and_nothing_that_reached_us_is_lost(tmp_path: Path) -> None:
+    """Kafka is down while the broker forgets: what ingest holds can be acknowledged to nobody, and is stored."""
+    with Site(tmp_path) as site:
+        ingest = site.service("ingest")
+        site.service("aggregate")
+        wait_until(lambda: ingest.metric("garonne_ingest_connected") == 1, "ingest has subscribed")
+        readings = energy(Random(1))  # noqa: S311
+        with Publisher(site.mosquitto.port, "before") as publisher:
+            publisher.publish(islice(readings, _BEFORE))
+            wait_until(lambda: ingest.metric("garonne_ingest_acknowledged_total") == _BEFORE, "all acknowledged")
+            site.kafka.stop()
+            held = [next(readings) for _ in range(15)]
+            publisher.publish(held)
+            wait_until(lambda: ingest.metric("garonne_ingest_messages_received_total") >= _BEFORE + 15, "all taken")
+            acknowledged = list(publisher.acknowledged)
+        stopped = datetime.now(UTC)
+        site.mosquitto.stop()
+        site.mosquitto.forget()
+        site.mosquitto.start()
+        wait_until(lambda: ingest.metric("garonne_ingest_session_lost_total") == 1, "the alarm is raised", 10)
+        back = datetime.now(UTC)
+        site.kafka.start()
+        with Publisher(site.mosquitto.port, "after") as publisher:
+            acknowledged += publisher.publish(islice(readings, 100))
+        wait_until(lambda: ingest.metric("garonne_ingest_acknowledged_total") >= _BEFORE + 100, "all is acknowledged")
+        wanted = expected(tmp_path / "ingest.toml", acknowledged)
+        until_committed(site)
+        assert set(wanted.points) <= set(stored_in(site, ("meter", "energy")))
+
+        (alarm,) = [line for line in ingest.logged(_ALARM) if line["level"] == "error"]
+        events = [from_json(value) for value in values_of(site.kafka.bootstrap, "garonne.status")]
+        (gap,) = {event["id"]: event["data"] for event in events}.values()
+        assert "messages may be missing" in ingest.checks()[1]["session"]
+        for told in (alarm, gap):
+            assert stopped <= datetime.fromisoformat(told["missing_until"]) <= back
+            assert datetime.fromisoformat(told["missing_from"]) <= datetime.fromisoformat(told["missing_until"])
+            assert abs((datetime.fromisoformat(told["missing_from"]) - stopped).total_seconds()) < 60
+
+
+_ALARM = "the broker forgot the session: messages may be missing; does it keep sessions over its restarts?"
