@@ -1,6 +1,11 @@
 """Options of the test run. Nothing is imported from here."""
 
 import pytest
+from hypothesis import settings
+
+# A busy machine must not fail a property: how long an example takes says nothing about it.
+settings.register_profile("garonne", deadline=None)
+settings.load_profile("garonne")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

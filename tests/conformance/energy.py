@@ -19,12 +19,18 @@ STATES: Final = frozenset(
     ("tariff_period", "tariff_colour_today", "tariff_colour_tomorrow", "contract", "active_register", "status")
 )
 PRIVATE: Final = frozenset(("meter_id", "delivery_point", "network_name"))
-SCALES: Final[dict[tuple[Any, Any], float]] = {("L/min", "m3/h"): 0.06, ("Wh", "kWh"): 1e-3, ("kW", "W"): 1e3}
+SCALES: Final[dict[tuple[Any, Any], float]] = {
+    ("L/min", "m3/h"): 0.06,
+    ("Wh", "kWh"): 1e-3,
+    ("kW", "W"): 1e3,
+    ("month", "1"): 1,
+}
 SAME: Final[dict[tuple[Any, Any], tuple[str, str]]] = {
     ("volume", "backflow"): ("backflow_volume", "total"),
     # A mean of the load curve that came without its step (ZLinky): a gauge, since no interval may be made up.
     ("mean_power", "import"): ("active_power", "import_mean"),
     ("mean_power", "export"): ("active_power", "export_mean"),
+    ("battery_life", None): ("count", "battery_months"),
     ("mean_power", "import_quarter_hour_running"): ("active_power", "import_quarter_hour_running"),
 }
 """Facts whose words differ from ours for the same thing."""
