@@ -164,15 +164,20 @@ def test_a_second_carrier_is_a_meter_of_its_own() -> None:
 
 
 def test_a_variant_renames_and_the_names_of_the_topic_do_too() -> None:
-    """The first variant whose conditions hold; parts of the topic by other words, unknown ones not taken."""
+    """All variants whose conditions hold; parts of the topic by other words, unknown ones not taken."""
     table = (
         '[[message]]\ntopic = "x/{device}/{n}"\nnames.n = { a = "L1", b = "L2" }\n[message.fields]\n'
         '"/t1" = "import_energy tier_1 kWh"\n"/p" = "active_power {n} W"\n'
         '[[message.variant]]\nwhen = { "/contract" = "^HC" }\nfields = { "/t1" = "import_energy HC kWh" }\n'
+        '[[message.variant]]\nwhen = { "/u" = "^[1-9]" }\nfields = { "/p" = "active_power net W" }\n'
     )
     assert _values(_read(table, "x/d/b", {"t1": 1, "p": 2, "contract": "HC.."})) == {
         "electricity import_energy HC": 1,
         "electricity active_power L2": 2,
+    }
+    assert _values(_read(table, "x/d/b", {"t1": 1, "p": 2, "contract": "HC..", "u": 230})) == {
+        "electricity import_energy HC": 1,
+        "electricity active_power net": 2,
     }
     assert _read(table, "x/d/c", {"t1": 1}) == Ignored("no-metering-topic")
 

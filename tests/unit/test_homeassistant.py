@@ -28,6 +28,7 @@ PREFIX = "homeassistant_discovery"
         (Sensor("energy", "Wh", "linky hchc"), "import_energy", "HC", "electricity", 1e-3),
         (Sensor("energy", "Wh", "linky_eait"), "export_energy", "total", "electricity", 1e-3),
         (Sensor("energy", "kWh", "em_phase_b_energy"), "import_energy", "L2", "electricity", 1),
+        (Sensor("", "kWh", "compteur"), "import_energy", "total", "electricity", 1),
         (Sensor("gas", "m³", "gaz"), "volume", "total", "gas", 1),
         (Sensor("water", "L", "eau"), "volume", "total", "water", 1e-3),
         (Sensor("power", "kW", "puissance"), "active_power", "net", "electricity", 1e3),
@@ -52,6 +53,7 @@ def test_a_metered_sensor_has_a_target(sensor: Sensor, quantity: str, name: str,
         Sensor("energy", "kWh", "energy_yesterday"),
         Sensor("energy", "kWh", "stored", "measurement"),
         Sensor("energy", "kW", "wrong unit"),
+        Sensor("", "m³", "gas or water?"),
         Sensor("monetary", "EUR", "cost"),
     ],
 )
@@ -221,6 +223,7 @@ def test_a_statestream_sensor_is_read_once_its_attributes_are_known() -> None:
     normalise = _site()
     state = "ha/sensor/compteur/state"
     assert str(_say(normalise, state, b"1").ignored) == "Ignored(rule='unit-not-known')"
-    _say(normalise, "ha/sensor/compteur/unit_of_measurement", b'"Wh"')
     _say(normalise, "ha/sensor/compteur/device_class", b'"energy"')
+    assert _say(normalise, state, b"1").ignored is not None
+    _say(normalise, "ha/sensor/compteur/unit_of_measurement", b'"Wh"')
     assert list(_energies(_say(normalise, state, b"1500")).values()) == [1.5]

@@ -55,6 +55,17 @@ _CLASSES: Final[Mapping[str, str]] = {
 METERING: Final = frozenset((*_CLASSES, "energy", "power_factor"))
 """Device classes that are kept; a temperature is of a room as likely as of the outdoors."""
 
+_CLASS_OF: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("Wh", "kWh", "MWh"), "energy"),
+    **dict.fromkeys(("W", "kW"), "power"),
+    "VA": "apparent_power",
+    "var": "reactive_power",
+    "V": "voltage",
+    "A": "current",
+    "Hz": "frequency",
+}
+"""Older devices give a unit and no class; m³ can be gas or water, so it says nothing alone."""
+
 _EXPORT: Final = re.compile(r"export|inject|return|feed.?in|einspeis|teruglever|surplus|sold|sell|vendu")
 _PRODUCTION: Final = re.compile(r"solar|solaire|\bpv\b|(?<![a-z])pv|photovolt|yield|produ|erzeug|inverter|onduleur")
 _DAY: Final = re.compile(r"today|daily|(?<![a-z])day(?![a-z])|jour(?!n)|heute|tag(?![a-z])")
@@ -68,6 +79,8 @@ _LABEL: Final = re.compile(r"[a-z]+[0-9]*")
 
 def target_for(sensor: Sensor) -> Target | None:
     """What its values become, or `None` if it is nothing that is metered."""
+    if not sensor.device_class:
+        sensor = sensor._replace(device_class=_CLASS_OF.get(sensor.unit, ""))
     name = sensor.name.lower().replace("é", "e").replace("û", "u")
     if _OTHER_PERIOD.search(name) or sensor.device_class not in METERING:
         return None

@@ -146,7 +146,7 @@ def _text(message: Message) -> str:
 
 
 def _scalar(metering: Metering, key: str) -> Read:
-    if key not in metering.tree and key not in metering.everywhere:
+    if key not in metering.trees[0] and key not in metering.everywhere:
         return _ignore("no-metering-topic")
 
     def read(message: Message, context: Context) -> Result:

@@ -42,8 +42,10 @@ class Metering:
     device: str
     household: str
     groups: tuple[Group, ...]
-    tree: Tree
-    variants: tuple[tuple[tuple[tuple[Getter, Expression[str]], ...], Tree], ...]
+    trees: dict[int, Tree]
+    """By the variants that hold, as bits; made when first needed."""
+    conditions: tuple[tuple[tuple[Getter, Expression[str]], ...], ...]
+    make_tree: Callable[[int], Tree]
     everywhere: Mapping[str, Take]
     """Names of the site that count at the top and one level below."""
 
@@ -55,11 +57,16 @@ class Metering:
         """
         finds = [Found([], [], []) for _ in self.groups]
         whole = Whole(root, message, context)
-        tree = self.tree
-        for conditions, other in self.variants:
-            if all(_holds(get(root), expression) for get, expression in conditions):
-                tree = other
-                break
+        holding = 0
+        for place, conditions in enumerate(self.conditions):
+            for get, expression in conditions:
+                if not _holds(get(root), expression):
+                    break
+            else:
+                holding |= 1 << place
+        tree = self.trees.get(holding)
+        if tree is None:
+            tree = self.trees[holding] = self.make_tree(holding)
         _walk(root, tree, finds, whole)
         if self.everywhere:
             self._mapped(root, finds, whole)
@@ -190,18 +197,25 @@ def compile_metering(row: Row, parts: dict[str, str], family: str, mapping: Comp
     household = device if row.household is None else f"{family}:{fill(row.household, parts)}"
     builder = _Builder(row, named)
     builder.main = _main_carrier(row, named)
-    tree = builder.tree(row.fields)
-    variants = tuple(
-        (
-            tuple((getter(place), compile_expression(text)) for place, text in each.when.items()),
-            builder.tree({**row.fields, **each.fields}),
-        )
-        for each in row.variant
-    )
     everywhere = {} if not row.mapping else _site_names(builder, mapping, parts)
-    for name in everywhere:
-        tree.pop(name, None)
-    return Metering(device, household, tuple(builder.groups.found.values()), tree, variants, everywhere)
+
+    def make_tree(holding: int) -> Tree:
+        fields = dict(row.fields)
+        for place, variant in enumerate(row.variant):
+            if holding >> place & 1:
+                fields |= variant.fields
+        tree = builder.tree(fields)
+        for name in everywhere:
+            tree.pop(name, None)
+        return tree
+
+    # Every variant once, so that all groups are known.
+    trees = {holding: make_tree(holding) for holding in (0, *(1 << place for place in range(len(row.variant))))}
+    conditions = tuple(
+        tuple((getter(place), compile_expression(text)) for place, text in each.when.items()) for each in row.variant
+    )
+    groups = tuple(builder.groups.found.values())
+    return Metering(device, household, groups, trees, conditions, make_tree, everywhere)
 
 
 def _main_carrier(row: Row, parts: dict[str, str]) -> Carrier:

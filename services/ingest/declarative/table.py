@@ -93,7 +93,7 @@ Fields = dict[str, Field_]
 
 
 class Variant(_Model):
-    """Fields that replace those of the row when all conditions hold."""
+    """Fields that replace those of the row when all conditions hold; several variants can hold at once."""
 
     when: dict[Pointer, Expression] = Field(min_length=1)
     fields: Fields

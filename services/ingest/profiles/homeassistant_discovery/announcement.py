@@ -142,7 +142,7 @@ def _announced(key: str, config: dict[str, Any], fallback: str, context: Context
     compiled = compile_mapping(context.mapping)
     target = compiled.get("", {}).get(identity)
     device_class = _text(config, "device_class")
-    if target is None and device_class in METERING:
+    if target is None and (not device_class or device_class in METERING):
         name = " ".join((identity, _text(config, "object_id"), _text(config, "name"), fallback.rpartition("/")[2], key))
         unit = _text(config, "unit_of_measurement")
         target = target_for(Sensor(device_class, unit, name, _text(config, "state_class")))

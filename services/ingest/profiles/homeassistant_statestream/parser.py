@@ -83,7 +83,7 @@ def _announced(context: Context, base: str, entity: str) -> Target | Ignored:
     )
     if device_class and device_class not in METERING:
         return Ignored("not-metering")
-    if not unit or not device_class:
+    if not unit:
         return Ignored("unit-not-known")
     target = target_for(Sensor(device_class, unit, entity, state_class))
     return Ignored("not-metering") if target is None else target
