@@ -73,4 +73,4 @@ UNITS: Final[Mapping[str, Scale]] = MappingProxyType(
 
 def scaled(value: float, factor: float) -> float:
     """`value * factor` without the noise of binary fractions: 412 Wh are 0.412 kWh, 1.023 kW are 1023 W."""
-    return round(value * factor, 9) if factor >= 1 else value / (1 / factor)
+    return value / (1 / factor) if 0 < factor < 1 else round(value * factor, 9)
