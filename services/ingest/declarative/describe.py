@@ -70,9 +70,9 @@ def _line(place: str, row: Field_, remark: str) -> str:
 
 def _remarks(row: Field_) -> Iterator[str]:
     if row.absent:
-        yield f"not available: {', '.join(str(each) for each in row.absent)}"
+        yield f"not available: {', '.join(map(_plain, row.absent))}"
     if row.range is not None:
-        yield f"believed from {row.range[0]:g} to {row.range[1]:g}"
+        yield f"believed from {_plain(row.range[0])} to {_plain(row.range[1])}"
     if row.needs is not None:
         yield f"only if `{row.needs}` is not 0"
     if row.unless is not None:
@@ -82,8 +82,14 @@ def _remarks(row: Field_) -> Iterator[str]:
     if row.since_midnight:
         yield "since midnight: never used for energy"
     if row.modulus is not None:
-        yield f"rolls over at {row.modulus:g}"
+        yield f"rolls over at {_plain(row.modulus)}"
     if row.at is not None:
         yield f"instant of its own: `{row.at.field}` ({row.at.policy})"
     if row.words:
         yield ", ".join(f"{word} = {meaning}" for word, meaning in row.words.items())
+
+
+def _plain(value: float | str) -> str:
+    if isinstance(value, str):
+        return f'"{value}"'
+    return str(int(value)) if value == int(value) else str(value)
