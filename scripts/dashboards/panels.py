@@ -70,7 +70,13 @@ class Steps:
 
 @dataclass(frozen=True)
 class Panel:
-    """A picture with its title, unit, description and queries. `width` is in 24ths of the page."""
+    """A picture with its title, unit, description and queries.
+
+    Attributes:
+        width: in 24ths of the page.
+        units: of single columns.
+        last: a span up to now that is shown whatever range is chosen, for a query that is dear.
+    """
 
     kind: Kind
     title: str
@@ -85,6 +91,7 @@ class Panel:
     most: float | None = None
     stacked: bool = False
     units: Mapping[str, str] = field(default_factory=dict)
+    last: str | None = None
 
     def as_json(self, number: int, place: Json) -> Json:
         """The panel at its place."""
@@ -108,6 +115,7 @@ class Panel:
             "targets": [query.as_json(chr(ord("A") + n)) for n, query in enumerate(self.queries)],
             "fieldConfig": {"defaults": defaults, "overrides": overrides},
             "options": self._options(),
+            **({"timeFrom": self.last} if self.last else {}),
         }
 
     def _lines(self) -> Json:
@@ -138,19 +146,22 @@ class Row:
 
 @dataclass(frozen=True)
 class Values:
-    """A variable that the viewer chooses from what a query finds; several, and all of them at first."""
+    """A variable chosen from what a query finds: several values, all of them at first; or one, `start` at first."""
 
     name: str
     label: str
     description: str
     query: str
     source: str = ROLLUP
+    start: str | None = None
 
     def as_json(self) -> Json:
         """The variable."""
-        chosen: Json = {"text": ["All"], "value": ["$__all"], "selected": True}
+        several = self.start is None
+        everything: Json = {"text": ["All"], "value": ["$__all"], "selected": True}
+        current = everything if several else {"text": self.start, "value": self.start, "selected": True}
         head: Json = {"name": self.name, "label": self.label, "description": self.description, "type": "query"}
-        more: Json = {"multi": True, "includeAll": True, "refresh": 2, "sort": 1, "hide": 0, "current": chosen}
+        more: Json = {"multi": several, "includeAll": several, "refresh": 2, "sort": 1, "hide": 0, "current": current}
         return {**head, **more, "query": self.query, "datasource": _source(self.source)}
 
 

@@ -85,6 +85,9 @@ class Screen:
             return self.chosen[variable.name]
         values = [str(row["value"]) for row in self.rows(variable.source, variable.query)]
         assert values, f"the variable {variable.name} has no value to choose from"
+        if variable.start is not None:
+            assert variable.start in values
+            return variable.start
         return "(" + "|".join(map(re.escape, values)) + ")"
 
 
