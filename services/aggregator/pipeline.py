@@ -127,6 +127,9 @@ class Pipeline:
             except Unavailable as fault:
                 self._projection.clear()
                 await self._wait(fault, stop)
+                # What another member took over meanwhile is its to store: it knows more by now.
+                lost = self._log.lost()
+                batch = [each for each in batch if (each.topic, each.partition) not in lost]
             else:
                 self._backoff.reset()
                 return

@@ -237,6 +237,24 @@ class TestKafka(LogContract):
             again = await read(one, len(theirs))
             assert numbers(again) == numbers(theirs)
 
+    async def test_a_rebalance_waits_for_the_batch_in_hand(self, sink: Sink, open_log: OpenLog) -> None:
+        """Nobody else gets a record before its old owner has committed it: then nobody else gets it at all."""
+        await sink.send(self.records(0, 100, keys=50))
+        async with open_log() as one:
+            held = await read(one, 100)
+            async with open_log() as other:
+                joining = asyncio.create_task(read(other, 1))
+                await _until_rebalancing(one)
+                assert not joining.done()
+                await one.commit(after(held))
+                while not one.lost():
+                    assert list(await one.poll(100, 0.1)) == []
+                await sink.send(self.records(100, 100, keys=50))
+                theirs = await joining
+                while len(theirs) < 100:
+                    theirs += [*await one.poll(100, 0.1), *await other.poll(100, 0.1)]
+        assert numbers(theirs) == list(range(100, 200))
+
     async def test_kafka_down_is_unavailable_and_back_later(
         self, kafka: Kafka, settings: KafkaSettings, sink: Sink
     ) -> None:
@@ -273,6 +291,14 @@ class TestKafka(LogContract):
         async with KafkaLog(quick, topics=[self.energy]) as log:
             assert numbers(await read(log, 10)) == list(range(10))
         await dead.close()
+
+
+async def _until_rebalancing(log: SqliteLog | KafkaLog) -> None:
+    """Until another member knocks at the group."""
+    assert isinstance(log, KafkaLog)
+    async with asyncio.timeout(60):
+        while not log._rebalancing:  # noqa: ASYNC110 - aiokafka's own task sets it
+            await asyncio.sleep(0.05)
 
 
 async def _until_unavailable(log: KafkaLog) -> None:

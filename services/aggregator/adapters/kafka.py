@@ -2,7 +2,9 @@
 
 Why these times: the heartbeat runs in the same event loop as the aggregator's batches, so a long batch stops it.
 With 45 s (`kafka.session_timeout_s`, the default of Kafka's own clients) no batch gets us evicted; 10 minutes between
-polls leave room for an outage of InfluxDB; and a rebalance waits a minute for members to finish what they hold.
+polls leave room for an outage of InfluxDB; and a rebalance waits for members to store what they hold, for 40 s of the
+minute that Kafka gives them: else the old owner of a partition could write windows over those of the new one, which
+knows more.
 
 Joining is not waited for: it takes until the group has noticed that a member died. Nor is a member that Kafka does not
 answer thrown away before its session is over: the new one would wait for the old one's end.
@@ -30,6 +32,7 @@ _HEARTBEATS: Final = 15
 """Heartbeats in the time after which Kafka gives us up."""
 _BETWEEN_POLLS_MS: Final = 600_000
 _REBALANCE_MS: Final = 60_000
+_HOLD_S: Final = 40.0
 _CLOSING_S: Final = 5.0
 _REBALANCE_LOOK_S: Final = 1.0
 _PAGE: Final = 5000
@@ -59,6 +62,9 @@ class KafkaLog:
         self._owed: dict[TopicPartition, int] = {}
         self._connected = False
         self._failing_since: float | None = None
+        self._empty_handed = asyncio.Event()
+        self._empty_handed.set()
+        self._rebalancing = False
 
     async def __aenter__(self) -> Self:
         """Connects when it is first needed."""
@@ -72,6 +78,7 @@ class KafkaLog:
 
     async def close(self) -> None:
         """Leave the group and disconnect; safe to call twice."""
+        self._empty_handed.set()
         await self._discard_consumer()
         await self._discard_producer()
 
@@ -81,8 +88,10 @@ class KafkaLog:
         Raises:
             Unavailable: Kafka does not answer; the next call connects anew.
         """
-        if self._held and not self._lost:
+        self._empty_handed.set()
+        if self._held and not self._lost and not self._rebalancing:
             held, self._held = self._held, []
+            self._empty_handed.clear()
             return held
         consumer = await self._ready()
         found: dict[TopicPartition, list[Any]] = {}
@@ -99,6 +108,8 @@ class KafkaLog:
             # What was kept of lost partitions must be forgotten before anything of them is used.
             self._held += records
             return []
+        if records:
+            self._empty_handed.clear()
         return records
 
     def _new(self, partition: TopicPartition, batch: Sequence[Any]) -> list[Incoming]:
@@ -123,8 +134,16 @@ class KafkaLog:
         self._lost.clear()
         return gone
 
+    async def revoked(self) -> None:
+        """Wait until what was delivered is committed; called by aiokafka's listener before it joins again."""
+        self._rebalancing = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_HOLD_S):
+                await self._empty_handed.wait()
+
     def assigned(self, partitions: set[TopicPartition]) -> None:
         """Take note of a new assignment; called by aiokafka's listener."""
+        self._rebalancing = False
         for partition in set(self._next) - partitions:
             self._lost.add(partition)
             self._owed.pop(partition, None)
@@ -147,6 +166,7 @@ class KafkaLog:
             await self._settle(self._consumer)
         except _FAULTS as fault:
             raise await self._failed(fault) from fault
+        self._empty_handed.set()
 
     async def _settle(self, consumer: AIOKafkaConsumer) -> None:
         """Commit what is owed for partitions that are ours; never back behind what another member committed."""
@@ -306,6 +326,7 @@ class KafkaLog:
 
     async def _discard_consumer(self) -> None:
         consumer, self._consumer, self._connected = self._consumer, None, False
+        self._rebalancing = False
         if consumer is not None:
             await _close(consumer)
 
@@ -330,7 +351,9 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka shi
         self._log = log
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        """Wait for `on_partitions_assigned`: most come back."""
+        """All of them each time; most come back."""
+        del revoked
+        await self._log.revoked()
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """Compare with what was read so far."""
