@@ -17,7 +17,17 @@ from tests.servers.provision import COMPOSE, folder
 
 pytestmark = pytest.mark.servers
 
-SERVICES = ["aggregator", "grafana", "influxdb", "influxdb-setup", "ingest", "kafka", "mosquitto", "prometheus"]
+SERVICES = [
+    "aggregator",
+    "grafana",
+    "influxdb",
+    "influxdb-setup",
+    "ingest",
+    "kafka",
+    "mosquitto",
+    "prometheus",
+    "report",
+]
 ONCE = {"influxdb-setup"}
 """Ends when it is done: it has no health to check."""
 
@@ -149,6 +159,7 @@ def test_each_service_has_only_the_secrets_it_needs(project: Mapping[str, Any]) 
     }
     assert held["ingest"] == {"garonne.key", "ca.crt", "mqtt_ingest.password", "kafka_ingest.password"}
     assert held["aggregator"] == {"garonne.key", "ca.crt", "kafka_aggregator.password", "aggregator.token"}
+    assert held["report"] == {"garonne.key", "report.token"}
     assert held["grafana"] == {"grafana_admin.password", "grafana.token"}
     assert held["prometheus"] == held["influxdb"] == held["mosquitto"] == set()
 

@@ -26,7 +26,7 @@ EXTRAS = {
 ENTRIES = {
     "ingest": ("services.cli", "services.running", "services.checking", "services.offline", "services.ingest"),
     "aggregator": ("services.cli", "services.running", "services.aggregator", "services.ingest.assembly"),
-    "report": ("services.cli", "services.aggregator"),
+    "report": ("services.cli", "services.reporting", "services.running", "services.aggregator", "services.ingest"),
 }
 NOT_HERE = {"ingest": (), "aggregator": ("services.aggregator.kpis", "services.aggregator.report"), "report": ()}
 """Parts of a service that another image runs."""
