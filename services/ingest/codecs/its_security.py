@@ -4,9 +4,8 @@ Signatures are not checked here: on MQTT the trust rests on the broker's clients
 formats: TS 103 097 v1.3.1 and later is IEEE 1609.2 in COER (first byte 3), v1.2.1 is a format of its own (2).
 """
 
-from typing import Any, Final
+from typing import Final
 
-from services.ingest.codecs.its_uper import unpack_coer
 from services.ingest.profiles import Unparseable
 
 __all__ = ["IEEE_1609_2", "unwrap"]
@@ -14,7 +13,8 @@ __all__ = ["IEEE_1609_2", "unwrap"]
 IEEE_1609_2: Final = 3
 _ETSI_2013: Final = 2
 _UNSECURED, _SIGNED = 0, 1
-_PLACE: Final = ("ITS_IEEE1609_2", "Ieee1609Dot2", "Ieee1609Dot2Data")
+_UNSECURED_DATA, _SIGNED_DATA, _ENCRYPTED_DATA = 0x80, 0x81, 0x82
+_DATA_IS_THERE: Final = 0x40
 _DEEPEST: Final = 4
 
 
@@ -27,23 +27,42 @@ def unwrap(octets: bytes) -> bytes:
     if not octets:
         raise Unparseable("truncated", "secured message: is empty")
     if octets[0] == IEEE_1609_2:
-        return _ieee(unpack_coer(_PLACE, octets, "secured message"), 0)
+        return _ieee(octets, 0)
     if octets[0] == _ETSI_2013:
         return _etsi(octets)
     raise Unparseable("unsupported_version", "secured message: protocol version must be 2 or 3")
 
 
-def _ieee(value: dict[str, Any], depth: int) -> bytes:
-    """The innermost unsecuredData of an Ieee1609Dot2Data."""
-    alternative, content = value["content"]
-    if alternative == "unsecuredData":
-        return bytes(content)
-    if alternative == "encryptedData":
+def _ieee(octets: bytes, at: int, depth: int = 0) -> bytes:
+    """The innermost unsecuredData of the Ieee1609Dot2Data that begins at a byte.
+
+    Only what stands before it is read: version, alternative, hash algorithm, which payload is there. A general decoder
+    would follow the number of elements that foreign bytes claim, without end.
+    """
+    head = octets[at : at + 4]
+    if len(head) < 4:
+        raise Unparseable("truncated", "secured message: ends in its header")
+    version, alternative, _hash, parts = head
+    if version != IEEE_1609_2 or depth == _DEEPEST:
+        raise Unparseable("wrong_shape", "secured message: of another version inside, or nested too deeply")
+    if alternative == _UNSECURED_DATA:
+        return _octet_string(octets, at + 2)
+    if alternative == _ENCRYPTED_DATA:
         raise Unparseable("encrypted", "secured message: is encrypted")
-    inner = content["tbsData"]["payload"].get("data") if alternative == "signedData" else None
-    if inner is None or depth == _DEEPEST:
+    if alternative != _SIGNED_DATA or not parts & _DATA_IS_THERE:
         raise Unparseable("wrong_shape", "secured message: carries no message")
-    return _ieee(inner, depth + 1)
+    return _ieee(octets, at + 4, depth + 1)
+
+
+def _octet_string(octets: bytes, at: int) -> bytes:
+    """An OCTET STRING in COER (ITU-T X.696): its length in one byte, or the number of bytes of its length."""
+    length, start = octets[at], at + 1
+    if length & 0x80:
+        more = length & 0x7F
+        length, start = int.from_bytes(octets[start : start + more], "big"), start + more
+    if start + length > len(octets):
+        raise Unparseable("truncated", "secured message: ends in its payload")
+    return octets[start : start + length]
 
 
 def _etsi(octets: bytes) -> bytes:

@@ -7,6 +7,7 @@ The SI value is a division of integers, so that 448412310 becomes 44.841231 and 
 from typing import Any, Final
 
 from schemas.mobility import Position
+from services.ingest.codecs.jsontext import finite
 from services.ingest.codecs.trusted import unvalidated
 from services.ingest.profiles import Unparseable
 
@@ -27,6 +28,7 @@ __all__ = [
     "YAW_RATE",
     "Quantity",
     "heading_deg",
+    "in_steps",
     "is_impossible_speed",
     "position_of",
     "whole",
@@ -46,6 +48,18 @@ def whole(raw: Any, name: str, low: int, high: int) -> int:
     if type(raw) is not int or not low <= raw <= high:
         raise Unparseable("bad_value", f"{name}: must be an integer, {low} to {high}")
     return raw
+
+
+def in_steps(value: Any, steps: int, name: str) -> int:
+    """A number in SI as the integer of the ASN.1.
+
+    Raises:
+        Unparseable: no number, or larger than any element.
+    """
+    scaled = finite(value, name) * steps
+    if not -_LARGEST_EXACT <= scaled <= _LARGEST_EXACT:
+        raise Unparseable("bad_value", f"{name}: is larger than the format allows")
+    return round(scaled)
 
 
 class Quantity:

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from schemas.rejection import Reason
 from services.ingest.profiles import Unparseable
 
-__all__ = ["KEPT", "MESSAGES", "Header", "decode", "peek", "unpack", "unpack_coer"]
+__all__ = ["KEPT", "MESSAGES", "Header", "decode", "peek", "unpack"]
 
 MESSAGES: Final = {
     1: "denm",
@@ -110,20 +110,11 @@ def unpack(place: tuple[str, str, str], octets: bytes, what: str) -> dict[str, A
     Raises:
         Unparseable: see `decode`.
     """
-    return _unpack(place, octets, what, "from_uper")
-
-
-def unpack_coer(place: tuple[str, str, str], octets: bytes, what: str) -> dict[str, Any]:
-    """The same for COER (ITU-T X.696)."""
-    return _unpack(place, octets, what, "from_coer")
-
-
-def _unpack(place: tuple[str, str, str], octets: bytes, what: str, rules: str) -> dict[str, Any]:
     kind, charpy = _type(place)
     with _lock:
         reader = charpy(octets)
         try:
-            getattr(kind, rules)(reader)
+            kind.from_uper(reader)
             value: dict[str, Any] = kind.get_val()
         except Exception as error:  # a decoder of foreign bytes raises what it likes
             reason: Reason = "truncated" if type(error).__name__ == "CharpyErr" else "bad_value"

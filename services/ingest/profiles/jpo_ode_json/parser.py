@@ -16,7 +16,8 @@ from services.ingest.codecs.its_pdu import not_kept
 from services.ingest.codecs.its_priority import priority_requests, priority_statuses
 from services.ingest.codecs.its_signals import signal_states
 from services.ingest.codecs.its_tree import Arrival, Enumeration, Tree, child, first, fold, integer, part
-from services.ingest.codecs.jsontext import finite, read_object
+from services.ingest.codecs.its_units import in_steps
+from services.ingest.codecs.jsontext import read_object
 from services.ingest.profiles import Context, Ignored, Message, Unparseable
 
 __all__ = ["parse"]
@@ -96,7 +97,7 @@ def _received_ms(metadata: Tree) -> int | None:
 
 def _steps(value: Any, steps: int, name: str) -> int | None:
     """A number in SI as the integer of the ASN.1."""
-    return None if value is None else round(finite(value, name) * steps)
+    return None if value is None else in_steps(value, steps, name)
 
 
 def _raw(value: Any, *, speeds_in: str, name: str = "", inside: bool = False) -> Any:

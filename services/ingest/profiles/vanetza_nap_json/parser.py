@@ -16,9 +16,9 @@ from services.ingest.codecs.its_pdu import not_kept
 from services.ingest.codecs.its_priority import priority_requests, priority_statuses
 from services.ingest.codecs.its_signals import signal_states
 from services.ingest.codecs.its_tree import Arrival, Tree, child, fold, integer
-from services.ingest.codecs.its_units import CURVATURE_V2
+from services.ingest.codecs.its_units import CURVATURE_V2, in_steps
 from services.ingest.codecs.its_uper import MESSAGES
-from services.ingest.codecs.jsontext import finite, read_object
+from services.ingest.codecs.jsontext import read_object
 from services.ingest.profiles import Context, Ignored, Message, Unparseable
 
 __all__ = ["parse"]
@@ -51,8 +51,7 @@ def parse(message: Message, context: Context) -> tuple[AnyRecord, ...] | Ignored
     tree = fold(read_object(message.payload))
     fields = child(tree, "fields")
     timestamp = tree.get("timestamp")
-    seconds = None if timestamp is None else finite(timestamp, "timestamp")
-    arrival = Arrival(message, context, None if seconds is None else round(seconds * 1000))
+    arrival = Arrival(message, context, None if timestamp is None else in_steps(timestamp, 1000, "timestamp"))
     for name, reader in _READERS.items():
         if name in fields:
             return reader(fields, arrival)
@@ -97,11 +96,11 @@ def _raw(value: Any, name: str = "") -> Any:
     if name not in _STEPS or type(value) not in (int, float):
         return value
     steps, sentinel = _STEPS[name]
-    return sentinel if value == sentinel else round(finite(value, name) * steps)
+    return sentinel if value == sentinel else in_steps(value, steps, name)
 
 
 def _clock(value: Any, name: str, arrival: Arrival) -> int:
     """Seconds: of Unix time if that is within a day of reception, else of TimestampIts."""
-    unix_ms = round(finite(value, name) * 1000)
+    unix_ms = in_steps(value, 1000, name)
     received_ms = its_time.milliseconds(arrival.message.received_at)
     return unix_ms if abs(unix_ms - received_ms) <= _DAY_MS else its_clock(unix_ms, name, arrival)
