@@ -25,7 +25,10 @@ from services.simulator import Bordeaux, BrokerGone, Publisher, last_two_winters
 __all__ = ["DemoProblem", "Options", "run_demo"]
 
 _MOST_ON_THEIR_WAY: Final = 30_000
-"""Messages that the embedded broker may hold for ingest: some 20 MB, far less than it can (`KEPT_BYTES`)."""
+"""Messages that may wait in the broker for ingest: some 20 MB."""
+
+_KEPT_BYTES: Final = 128 * 1024 * 1024
+"""What the broker holds of a filter before it forgets: six times what may wait."""
 
 _START_S: Final = 60.0
 _STALLED_S: Final = 60.0
@@ -107,7 +110,7 @@ def _flow(options: Options, city: Bordeaux, console: Console) -> tuple[Settings,
     """From the first message to the last one stored."""
     folder = options.folder.resolve()
     with ExitStack() as stack:
-        broker = stack.enter_context(EmbeddedBroker())
+        broker = stack.enter_context(EmbeddedBroker(kept_bytes=_KEPT_BYTES))
         ports = Ports(broker.port_v3, broker.port_v5, *_free_ports())
         configuration = write_site(folder, city, ports)
         settings = read_settings(configuration)

@@ -4,18 +4,16 @@ What its users must know, read in rumqttd's source and tried:
 
 - It keeps 100 unacknowledged QoS 1 messages per subscriber at most, whatever the client's receive maximum says:
   `INFLIGHT` is for `mqtt.broker_inflight`. Acknowledgements must come in order.
+- It does not end at Ctrl-C, which a terminal sends to all processes: it stays until the services have finished.
 - Everything is in memory: sessions and messages are gone when it stops.
 - Messages wait in a log per subscribed filter. When a log is full its oldest segment is dropped, read or not, and a
   slow subscriber is moved on *without a word*. `KEPT_BYTES` is how far a subscriber may fall behind; publishers are
   acknowledged at once and never slowed down, so whoever publishes a backfill must stay within that.
 """
 
-import signal
 import socket
 import tempfile
-import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -111,8 +109,7 @@ class EmbeddedBroker:
             path = folder / "rumqttd.toml"
             path.write_text(self._configuration(), encoding="utf-8")
             try:
-                with _deaf_to_interrupts():
-                    exits.enter_context(iotcore.Broker(config_path=str(path)))
+                exits.enter_context(iotcore.Broker(config_path=str(path)))
             except (OSError, RuntimeError, ValueError) as error:
                 raise BrokerProblem(
                     f"the embedded broker did not start on {self.host}, ports {self.port_v3} and {self.port_v5}: "
@@ -140,22 +137,6 @@ class EmbeddedBroker:
             payload=self._largest_payload,
             inflight=INFLIGHT,
         )
-
-
-@contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """Ctrl-C at a terminal goes to all processes: the broker must stay until the services have finished.
-
-    A child inherits that a signal is ignored. It ends when we stop it, or when its input closes with us.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _free_ports(host: str) -> tuple[int, int]:
