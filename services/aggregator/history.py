@@ -1,8 +1,8 @@
 """The recent readings of one register, and which windows change when more of them arrive.
 
 What is stored in the end depends on the set of readings alone, not on their order: late readings run the algebra
-again from the checkpoint before them. Readings older than a few days are forgotten behind a checkpoint; when one of
-that age arrives, the caller gives the whole series again, read back from the raw bucket (`TooOld`).
+again from the checkpoint before them. Readings older than a day are forgotten behind a checkpoint; when one of that
+age arrives, the caller loads the series again from an older checkpoint (`TooOld`).
 """
 
 from bisect import bisect_left, bisect_right
@@ -11,20 +11,23 @@ from itertools import pairwise
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from services.aggregator.registers import LEAST_GAP_MS, Limits, Mark, Reading, State, credit
-from services.aggregator.windows import WINDOWS, Curve, Window, WindowName, window_at, windows_between
+from services.aggregator.registers import LEAST_GAP_MS, Limits, Mark, Reading, Segment, State, credit
+from services.aggregator.voice import VOICE_MARGIN_MS, VOICE_STEP_MS, TooOld, Voice
+from services.aggregator.windows import (
+    WINDOWS,
+    Curve,
+    Window,
+    WindowName,
+    cut_before,
+    day_cut,
+    kept_from,
+    windows_between,
+)
 
-__all__ = ["Changed", "RegisterHistory", "TooOld", "Voice"]
+__all__ = ["Changed", "RegisterHistory", "Start"]
 
-_KEEP_MS = 3 * 86_400_000
+_KEEP_MS = 86_400_000
 _TRIM_AT = 512
-_VOICE_STEP_MS = 5 * 60_000
-_VOICE_MARGIN_MS = 30_000
-"""The topics of one telegram arrive one after the other: what came this shortly before belongs to it."""
-
-
-class TooOld(Exception):
-    """A reading is older than what is kept: load the whole series first."""
 
 
 class Changed(NamedTuple):
@@ -36,48 +39,12 @@ class Changed(NamedTuple):
     marks: tuple[str, ...] = ()
 
 
-class Voice:
-    """When a meter spoke at all, of whichever register: the first instant of every five minutes.
+class Start(NamedTuple):
+    """What is known of a register before a cut: the state, and when the last reading before it was taken."""
 
-    Many gateways send a register only when it changes. A register that is silent while its meter speaks of others
-    has not changed: no gap, and nothing to be spread over the silence (meters.md 2.2).
-    """
-
-    def __init__(self) -> None:
-        self._instants_ms: list[int] = []
-        self._kept_from_ms: int | None = None
-
-    def hear(self, instants_ms: Iterable[int]) -> list[int]:
-        """Take instants in any order; gives those that changed what is known.
-
-        Raises:
-            TooOld: one lies before what is kept in memory.
-        """
-        news = []
-        known = self._instants_ms
-        for at_ms in sorted(instants_ms):
-            if self._kept_from_ms is not None and at_ms < self._kept_from_ms:
-                raise TooOld
-            index = bisect_left(known, at_ms - at_ms % _VOICE_STEP_MS)
-            if index < len(known) and known[index] // _VOICE_STEP_MS == at_ms // _VOICE_STEP_MS:
-                if known[index] <= at_ms:
-                    continue
-                known[index] = at_ms
-            else:
-                known.insert(index, at_ms)
-            news.append(at_ms)
-        return news
-
-    def before(self, at_ms: int) -> int | None:
-        """The last instant that is kept and lies clearly before this one."""
-        index = bisect_right(self._instants_ms, at_ms - _VOICE_MARGIN_MS)
-        return self._instants_ms[index - 1] if index else None
-
-    def forget(self, until_ms: int) -> None:
-        """Drop what lies before."""
-        bound_ms = until_ms - until_ms % _VOICE_STEP_MS
-        del self._instants_ms[: bisect_left(self._instants_ms, bound_ms)]
-        self._kept_from_ms = max(bound_ms, self._kept_from_ms or bound_ms)
+    cut_ms: int
+    state: State
+    before_ms: int | None
 
 
 class RegisterHistory:
@@ -87,8 +54,9 @@ class RegisterHistory:
         self,
         limits: Limits,
         zone: ZoneInfo,
-        windows: Sequence[WindowName] = WINDOWS,
+        windows: tuple[WindowName, ...] = WINDOWS,
         voice: Voice | None = None,
+        start: Start | None = None,
     ) -> None:
         """An empty history.
 
@@ -97,6 +65,7 @@ class RegisterHistory:
             zone: of the local days.
             windows: which windows to make.
             voice: of the meter, shared by its registers; the caller lets it hear before it merges.
+            start: a checkpoint to go on from.
         """
         self.limits = limits
         self._zone = zone
@@ -106,12 +75,13 @@ class RegisterHistory:
         self._times: list[int] = []
         self._curve = Curve()
         self._marks: list[Mark] = []
-        self._base = State()
-        self._state = State()
-        self._first_ms: int | None = None
-        self._before_ms: int | None = None
-        self._cut_ms: int | None = None
-        self._kept_from_ms: int | None = None
+        self._first_ms = self._before_ms = start.before_ms if start else None
+        self._base = self._state = start.state if start else State()
+        self.cut_ms = start.cut_ms if start else None
+        self._kept_from_ms = kept_from(start.cut_ms, zone) if start else None
+        self._starts: list[Start] = []
+        self._stretch = (0, 0)
+        self.version = 0
 
     def __len__(self) -> int:
         """Readings kept in memory."""
@@ -122,6 +92,13 @@ class RegisterHistory:
         """From when on the meter's voice is needed; `None` for all of it."""
         return self._before_ms
 
+    def before(self, cut_ms: int) -> Start:
+        """The state before a cut of days that is kept in memory: what a checkpoint holds."""
+        index = bisect_left(self._starts, (cut_ms,))
+        if index < len(self._starts):
+            return self._starts[index]._replace(cut_ms=cut_ms)
+        return Start(cut_ms, self._state, self._times[-1] if self._times else self._before_ms)
+
     def window(self, start_ms: int, end_ms: int) -> Window:
         """What is credited between any two instants that are kept in memory."""
         return self._curve.window(start_ms, end_ms)
@@ -129,6 +106,14 @@ class RegisterHistory:
     def marks(self, start_ms: int, end_ms: int) -> Sequence[Mark]:
         """What was noticed in [start, end)."""
         return self._marks[bisect_left(self._marks, (start_ms,)) : bisect_left(self._marks, (end_ms,))]
+
+    def load(self, readings: Iterable[Reading]) -> None:
+        """Add what is stored already, and so are its windows: once, before anything is merged."""
+        if new := self._unknown(readings):
+            kept_from_ms, self._kept_from_ms = self._kept_from_ms, None
+            self._append(new)
+            self._kept_from_ms = kept_from_ms
+            self._curve, self._marks = self._kept(self._curve, self._marks)
 
     def merge(self, readings: Iterable[Reading], heard_ms: Iterable[int] = ()) -> Iterator[Changed]:
         """Add readings in any order; gives every window that may differ from before.
@@ -138,15 +123,16 @@ class RegisterHistory:
             heard_ms: what changed in the voice of the meter.
 
         Raises:
-            TooOld: one lies before what is kept in memory, or changes what does: make this history anew from the
-                whole series, with these readings.
+            TooOld: one lies before what is kept in memory, or changes what does: make this history anew from an
+                earlier checkpoint, with these readings.
         """
         new = self._unknown(readings)
         again = any(self._was_silent(at_ms) for at_ms in heard_ms)
         if not new and not again:
             return iter(())
-        if self._kept_from_ms is not None and new and new[0].at_ms < self._kept_from_ms:
-            raise TooOld
+        if new:
+            self._keeps(new[0].at_ms)
+        self.version += 1
         late = again or (self._times and new[0].at_ms < self._times[-1]) or (new[0].at_ms in self._times[-1:])
         return self._changed(*(self._insert(new) if late else self._append(new)))
 
@@ -156,22 +142,25 @@ class RegisterHistory:
             return
         # What comes can reach back to the accepted reading; a window of that day can begin on the day before.
         oldest_needed = min(self._times[-1] - _KEEP_MS, self._state.accepted.at_ms)
-        bound_ms = window_at("1d", oldest_needed, self._zone)[0]
-        cut_ms = min(window_at(name, bound_ms, self._zone)[0] for name in self._windows)
-        cut = bisect_left(self._times, cut_ms)
+        start = self.before(cut_before(oldest_needed, self._windows, self._zone))
+        cut = bisect_left(self._times, start.cut_ms)
         if cut < _TRIM_AT // 2:
             return
-        self._base = credit(self._heard(self._readings[:cut], self._before_ms), self.limits, self._base).state
-        self._before_ms = self._times[cut - 1]
+        self.cut_ms, self._base, self._before_ms = start
+        self._kept_from_ms = kept_from(start.cut_ms, self._zone)
         del self._readings[:cut], self._times[:cut]
-        self._cut_ms, self._kept_from_ms = cut_ms, bound_ms
+        del self._starts[: bisect_left(self._starts, (start.cut_ms,))]
         self._curve, self._marks = self._kept(self._curve, self._marks)
+
+    def _keeps(self, at_ms: int) -> None:
+        if self._kept_from_ms is not None and at_ms < self._kept_from_ms:
+            raise TooOld(at_ms)
 
     def _kept(self, curve: Curve, marks: list[Mark]) -> tuple[Curve, list[Mark]]:
         """A segment that reaches over the cut is needed by the first windows that are kept."""
-        if self._cut_ms is None:
+        if self.cut_ms is None:
             return curve, marks
-        return curve.ending_after(self._cut_ms), [mark for mark in marks if mark.at_ms >= self._cut_ms]
+        return curve.ending_after(self.cut_ms), [mark for mark in marks if mark.at_ms >= self.cut_ms]
 
     def _unknown(self, readings: Iterable[Reading]) -> list[Reading]:
         """The readings that say something new, by time, one for each instant."""
@@ -189,13 +178,12 @@ class RegisterHistory:
 
     def _was_silent(self, heard_ms: int) -> bool:
         """Whether this register was silent when the meter spoke, and has spoken since: to be seen anew."""
-        if self._kept_from_ms is not None and heard_ms < self._kept_from_ms:
-            raise TooOld
+        self._keeps(heard_ms)
         if not self._times or heard_ms >= self._times[-1]:
             return False
-        begin_ms = heard_ms - heard_ms % _VOICE_STEP_MS
+        begin_ms = heard_ms - heard_ms % VOICE_STEP_MS
         first = bisect_left(self._times, begin_ms)
-        last = bisect_right(self._times, begin_ms + _VOICE_STEP_MS + _VOICE_MARGIN_MS) + 1
+        last = bisect_right(self._times, begin_ms + VOICE_STEP_MS + VOICE_MARGIN_MS) + 1
         before_ms = self._times[first - 1] if first else self._before_ms
         times = [*([] if before_ms is None else [before_ms]), *self._times[first:last]]
         return any(later - earlier > LEAST_GAP_MS for earlier, later in pairwise(times))
@@ -220,12 +208,34 @@ class RegisterHistory:
         self._readings.extend(new)
         self._times.extend(reading.at_ms for reading in new)
         before_ms = last_ms if last_ms is not None else self._before_ms
-        self._state, segments, marks = credit(self._heard(new, before_ms), self.limits, self._state)
+        segments, marks = self._run(new, before_ms)
         self._curve.extend(segments)
         self._marks.extend(marks)
         self._marks.sort()
-        touched = [new[0].at_ms if last_ms is None else last_ms, *(segment.start_ms for segment in segments[:1])]
-        return min([*touched, *(mark.at_ms for mark in marks)]), new[-1].at_ms
+        touched = [new[0].at_ms if before_ms is None else before_ms, *(segment.start_ms for segment in segments[:1])]
+        start_ms = min([*touched, *(mark.at_ms for mark in marks)])
+        self._keeps(start_ms)
+        return start_ms, new[-1].at_ms
+
+    def _run(self, readings: list[Reading], before_ms: int | None) -> tuple[list[Segment], list[Mark]]:
+        """The algebra over readings; keeps the state at each cut of days."""
+        segments: list[Segment] = []
+        marks: list[Mark] = []
+        begin = 0
+        while begin < len(readings):
+            at_ms = readings[begin].at_ms
+            if not self._stretch[0] <= at_ms < self._stretch[1]:
+                self._stretch = day_cut(at_ms, self._windows, self._zone)
+            cut_ms, until_ms = self._stretch
+            if not self._starts or self._starts[-1].cut_ms < cut_ms:
+                self._starts.append(Start(cut_ms, self._state, before_ms))
+            end = bisect_left(readings, (until_ms,), begin)
+            run = credit(self._heard(readings[begin:end], before_ms), self.limits, self._state)
+            self._state = run.state
+            segments += run.segments
+            marks += run.marks
+            before_ms, begin = readings[end - 1].at_ms, end
+        return segments, marks
 
     def _insert(self, new: list[Reading]) -> tuple[int, int]:
         """Late: run again from the checkpoint, and see from where to where the credited curve differs."""
@@ -238,12 +248,12 @@ class RegisterHistory:
                 self._readings.insert(index, reading)
                 self._times.insert(index, reading.at_ms)
         curve, marks = self._curve, self._marks
-        run = credit(self._heard(self._readings, self._before_ms), self.limits, self._base)
-        self._state = run.state
-        self._curve, self._marks = self._kept(Curve(run.segments), sorted(run.marks))
+        self._state, self._starts = self._base, []
+        segments, noticed = self._run(self._readings, self._before_ms)
+        self._curve, self._marks = self._kept(Curve(segments), sorted(noticed))
         bounds = [*_difference(curve, self._curve), *(mark.at_ms for mark in {*marks} ^ {*self._marks})]
-        if self._kept_from_ms is not None and bounds and min(bounds) < self._kept_from_ms:
-            raise TooOld
+        if bounds:
+            self._keeps(min(bounds))
         if last_ms is not None and self._times[-1] > last_ms:
             bounds.append(last_ms)
         first_ms = self._first_ms

@@ -162,8 +162,8 @@ class Pipeline:
         placed = await self._decode(batch)
         self._telemetry.read(batch, kinds_of(placed))
         points = await self._projection.take(placed)
-        await self._write(points.derived)
-        await self._write(points.raw)
+        for part in points:  # windows, then raw, then checkpoints
+            await self._write(part)
         await self._log.commit(_positions(batch))
 
     async def _decode(self, batch: Sequence[Incoming]) -> list[Placed]:

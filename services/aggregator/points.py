@@ -14,6 +14,7 @@ from schemas.energy import Gauge, IntervalEnergy, MeterReading, OutdoorTemperatu
 from schemas.envelope import Event
 from schemas.status import DeviceStatus
 from services.aggregator.history import Changed
+from services.aggregator.meters import Checkpoint, RegisterKey
 from services.aggregator.ports import FieldValue, Point, Row
 from services.aggregator.registers import MICRO, Reading
 from services.aggregator.traffic import MinuteFigures
@@ -21,10 +22,13 @@ from services.aggregator.windows import WindowName
 
 __all__ = [
     "TAGS",
-    "RegisterKey",
     "SeriesKey",
+    "checkpoint_point",
+    "instant",
+    "milliseconds",
     "raw_point",
     "readings_of",
+    "stored_checkpoints",
     "stored_readings",
     "traffic_point",
     "window_point",
@@ -32,6 +36,7 @@ __all__ = [
 
 TAGS: Final = {
     "meter": ("carrier", "household", "meter"),
+    "checkpoint": ("carrier", "household", "meter"),
     "interval": ("carrier", "household", "meter", "quantity", "register"),
     "weather": ("station",),
     "device": ("device",),
@@ -43,9 +48,6 @@ TAGS: Final = {
 
 SeriesKey = tuple[str, str, str]
 """Carrier, household, meter."""
-
-RegisterKey = tuple[str, str, str]
-"""Quantity, name, unit."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _UNIT_FIELD: Final = {"kWh": "energy_kwh", "m3": "volume_m3", "kvarh": "reactive_energy_kvarh"}
@@ -65,6 +67,11 @@ _MOST_CONTRACT_VA: Final = 250_000
 def milliseconds(instant: datetime) -> int:
     """Unix milliseconds of an aware instant, exactly."""
     return (instant - _EPOCH) // timedelta(milliseconds=1)
+
+
+def instant(at_ms: int) -> datetime:
+    """The aware instant of Unix milliseconds, exactly."""
+    return _EPOCH + timedelta(milliseconds=at_ms)
 
 
 def _time_ns(event: Event) -> int:
@@ -213,6 +220,17 @@ def _register_key(field: str) -> RegisterKey | None:
     if unit not in _UNIT_FIELD or name.endswith(_MIDNIGHT) or not name:
         return None
     return quantity, name, unit
+
+
+def checkpoint_point(series: SeriesKey, checkpoint: Checkpoint) -> Point:
+    """The point of a checkpoint of a meter, at the cut of days that it is of."""
+    tags = tuple(zip(TAGS["checkpoint"], series, strict=True))
+    return Point("checkpoint", tags, (("state", checkpoint.text),), checkpoint.cut_ms * 1_000_000)
+
+
+def stored_checkpoints(rows: Sequence[Row]) -> list[Checkpoint]:
+    """Checkpoints as they are stored, void ones too."""
+    return [Checkpoint(row.time_ns // 1_000_000, str(row.fields.get("state", ""))) for row in rows]
 
 
 def window_point(series: SeriesKey, register: RegisterKey, changed: Changed) -> Point:

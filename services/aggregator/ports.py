@@ -78,6 +78,7 @@ Bucket = Literal["raw", "rollup", "kpi"]
 
 BUCKETS: Final[Mapping[str, Bucket]] = {
     "meter": "raw",
+    "checkpoint": "raw",
     "interval": "raw",
     "weather": "raw",
     "device": "raw",

@@ -6,31 +6,36 @@ windows stored. So a reading that comes again, after a crash or a restart, needs
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from datetime import timedelta
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from schemas.codec import CodecError, decode
 from schemas.energy import MeterReading
 from schemas.envelope import Event
 from schemas.mobility import VehicleState
-from services.aggregator.history import RegisterHistory, TooOld, Voice
+from services.aggregator.meters import Checkpoint, Merged, Meter, RegisterKey, checkpoint_before
 from services.aggregator.points import (
-    RegisterKey,
     SeriesKey,
+    checkpoint_point,
+    instant,
     milliseconds,
     raw_point,
     readings_of,
+    stored_checkpoints,
     stored_readings,
     traffic_point,
     window_point,
 )
 from services.aggregator.ports import Incoming, Log, Partition, Point, Store
-from services.aggregator.registers import Reading, limits_for
+from services.aggregator.registers import Reading
 from services.aggregator.telemetry import AggregatorTelemetry
 from services.aggregator.traffic import HORIZON_MS, MARGIN_MS, MINUTE_MS, Minutes, Sample, sample_of
-from services.aggregator.windows import WINDOWS, WindowName
+from services.aggregator.voice import TooOld
 
 __all__ = ["Batch", "Projection"]
+
+_RECENT: Final = timedelta(days=40)
 
 
 class Placed(NamedTuple):
@@ -44,18 +49,12 @@ Said = dict[RegisterKey, list[Reading]]
 """What a batch says of the registers of one meter."""
 
 
-class Meter(NamedTuple):
-    """What is in memory of one meter: its registers, and when it spoke at all."""
-
-    registers: dict[RegisterKey, RegisterHistory]
-    voice: Voice
-
-
 class Batch(NamedTuple):
-    """Points of a batch: windows and minutes first, raw after them."""
+    """Points of a batch: windows, minutes and checkpoints that are void first, raw after them, then checkpoints."""
 
     derived: list[Point]
     raw: list[Point]
+    checkpoints: list[Point]
 
 
 class Projection:
@@ -105,56 +104,48 @@ class Projection:
                 sample = self._sample(record)
                 if sample is not None:
                     vehicles[place].append((incoming, sample))
+        checkpoints: list[Point] = []
         for series, said in meters.items():
-            derived.extend(await self._windows(series, said))
+            merged = await self._merged(series, said)
+            derived.extend(checkpoint_point(series, each) for each in merged.void)
+            derived.extend(window_point(series, key, changed) for key, changed in merged.changed)
+            checkpoints.extend(checkpoint_point(series, each) for each in merged.right)
         for place, samples in vehicles.items():
             derived.extend(await self._traffic(place, samples))
         raw = [point for _, event in placed if (point := raw_point(event)) is not None]
-        return Batch(derived, raw)
+        return Batch(derived, raw, checkpoints)
 
-    async def _windows(self, series: SeriesKey, said: Said) -> list[Point]:
+    async def _merged(self, series: SeriesKey, said: Said) -> Merged:
+        from_ms = min((reading.at_ms for readings in said.values() for reading in readings), default=0)
         meter = self._meters.get(series)
-        if meter is None:
-            meter = self._meters[series] = await self._load(series)
-        try:
-            return self._merge(series, meter, said)
-        except TooOld:
-            meter = self._meters[series] = await self._load(series)
-            return self._merge(series, meter, said)
+        while True:
+            if meter is None:
+                meter = self._meters[series] = await self._load(series, from_ms)
+            try:
+                return meter.merge(said)
+            except TooOld as wanted:
+                from_ms, meter = min(from_ms, wanted.from_ms), None
 
-    def _merge(self, series: SeriesKey, meter: Meter, said: Said) -> list[Point]:
-        heard_ms = meter.voice.hear({reading.at_ms for readings in said.values() for reading in readings})
-        for key in said:
-            if key not in meter.registers:
-                meter.registers[key] = self._history(series, key, meter.voice)
-        points = [
-            window_point(series, key, changed)
-            for key, history in meter.registers.items()
-            for changed in history.merge(said.get(key, ()), heard_ms)
-        ]
-        for history in meter.registers.values():
-            history.trim()
-        needed = [history.needs_voice_from_ms for history in meter.registers.values()]
-        if None not in needed:
-            meter.voice.forget(min(each for each in needed if each is not None))
-        return points
-
-    def _history(self, series: SeriesKey, key: RegisterKey, voice: Voice) -> RegisterHistory:
-        windows: tuple[WindowName, ...] = (*WINDOWS, "gas_day") if series[0] == "gas" else WINDOWS
-        return RegisterHistory(limits_for(series[0], key[2]), self._zone, windows, voice)
-
-    async def _load(self, series: SeriesKey) -> Meter:
-        """The meter as the raw bucket has it."""
+    async def _load(self, series: SeriesKey, from_ms: int) -> Meter:
+        """The meter as the raw bucket has it, from the last checkpoint before an instant on."""
         carrier, household, meter = series
-        rows = await self._store.select("meter", tags={"carrier": carrier, "household": household, "meter": meter})
+        tags = {"carrier": carrier, "household": household, "meter": meter}
+        checkpoint = await self._checkpoint(series, tags, from_ms)
+        start = None if checkpoint is None else instant(checkpoint.cut_ms)
+        rows = await self._store.select("meter", tags=tags, start=start)
         self._telemetry.loaded.inc()
-        loaded = Meter({}, Voice())
-        stored = stored_readings(rows)
-        loaded.voice.hear({reading.at_ms for readings in stored.values() for reading in readings})
-        for key, readings in stored.items():
-            loaded.registers[key] = self._history(series, key, loaded.voice)
-            loaded.registers[key].merge(readings)
+        loaded = Meter(carrier, self._zone, checkpoint)
+        loaded.load(stored_readings(rows))
         return loaded
+
+    async def _checkpoint(self, series: SeriesKey, tags: dict[str, str], from_ms: int) -> Checkpoint | None:
+        end = instant(from_ms + 1)
+        for start in (end - _RECENT, None):
+            rows = await self._store.select("checkpoint", tags=tags, start=start, end=end)
+            found = checkpoint_before(stored_checkpoints(rows), from_ms, series[0], self._zone)
+            if found is not None:
+                return found
+        return None
 
     def _sample(self, record: VehicleState) -> Sample | None:
         at_ms = milliseconds(record.observed_at)

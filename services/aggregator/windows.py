@@ -15,7 +15,19 @@ from zoneinfo import ZoneInfo
 
 from services.aggregator.registers import Segment
 
-__all__ = ["WINDOWS", "Curve", "Window", "WindowName", "gas_day", "local_day", "window_at", "windows_between"]
+__all__ = [
+    "WINDOWS",
+    "Curve",
+    "Window",
+    "WindowName",
+    "cut_before",
+    "day_cut",
+    "gas_day",
+    "kept_from",
+    "local_day",
+    "window_at",
+    "windows_between",
+]
 
 WindowName = Literal["30m", "1h", "1d", "gas_day"]
 
@@ -96,6 +108,35 @@ def windows_between(name: WindowName, start_ms: int, end_ms: int, zone: ZoneInfo
         bounds = window_at(name, at_ms, zone)
         yield bounds
         at_ms = bounds[1]
+
+
+def day_cut(at_ms: int, names: tuple[WindowName, ...], zone: ZoneInfo) -> tuple[int, int]:
+    """Start and end of the stretch of time that an instant lies in, where days are cut for checkpoints.
+
+    A stretch begins where the earliest window begins that holds a local midnight: a checkpoint of that instant is
+    enough to compute every window that holds anything from that midnight on.
+    """
+    day = local_day(at_ms, zone)
+    following = _cut_of(day[1], names, zone)
+    if at_ms < following:
+        return _cut_of(day[0], names, zone), following
+    return following, _cut_of(local_day(day[1], zone)[1], names, zone)
+
+
+def cut_before(at_ms: int, names: tuple[WindowName, ...], zone: ZoneInfo) -> int:
+    """The latest cut from which every window that holds anything from this instant on can be computed."""
+    return _cut_of(local_day(at_ms, zone)[0], names, zone)
+
+
+def kept_from(cut_ms: int, zone: ZoneInfo) -> int:
+    """The midnight that a cut belongs to: from there on every window can be computed."""
+    start_ms, end_ms = local_day(cut_ms, zone)
+    return cut_ms if start_ms == cut_ms else end_ms
+
+
+@lru_cache(maxsize=65_536)
+def _cut_of(midnight_ms: int, names: tuple[WindowName, ...], zone: ZoneInfo) -> int:
+    return min(window_at(name, midnight_ms, zone)[0] for name in names)
 
 
 class Curve:

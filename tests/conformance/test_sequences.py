@@ -15,8 +15,9 @@ import pytest
 
 from schemas.energy import MeterReading
 from schemas.envelope import Event
-from services.aggregator.history import RegisterHistory, Voice
-from services.aggregator.points import RegisterKey, milliseconds, readings_of
+from services.aggregator.history import RegisterHistory
+from services.aggregator.meters import Meter, RegisterKey
+from services.aggregator.points import milliseconds, readings_of
 from services.aggregator.quantities import Amount, choose, solar
 from services.aggregator.registers import MICRO, Reading, limits_for
 from services.aggregator.windows import Window, local_day, windows_between
@@ -44,13 +45,11 @@ def _histories(events: Sequence[Event], zone: ZoneInfo) -> dict[SeriesKey, Regis
             for key, reading in readings_of(event.record).items():
                 said[event.record.carrier, event.record.meter][key].append(reading)
     histories = {}
-    for (carrier, meter), registers in said.items():
-        voice = Voice()
-        voice.hear({reading.at_ms for readings in registers.values() for reading in readings})
-        for (quantity, name, unit), readings in registers.items():
-            history = RegisterHistory(limits_for(carrier, unit), zone, voice=voice)
-            history.merge(readings)
-            histories[carrier, meter, quantity, name] = history
+    for (carrier, number), registers in said.items():
+        meter = Meter(carrier, zone)
+        meter.load(registers)
+        for (quantity, name, _), history in meter.registers.items():
+            histories[carrier, number, quantity, name] = history
     return histories
 
 

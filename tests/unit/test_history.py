@@ -1,20 +1,18 @@
-"""A register's history: what it gives in the end is a function of the set of readings, however they came."""
+"""A register's history: which windows change when a reading comes. That no order matters is shown in test_meters."""
 
-import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from unittest.mock import patch
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from services.aggregator import history as under_test
-from services.aggregator.history import Changed, RegisterHistory, TooOld, Voice
+from services.aggregator.history import Changed, RegisterHistory
 from services.aggregator.points import milliseconds
 from services.aggregator.registers import MICRO, Reading, credit, limits_for
+from services.aggregator.voice import TooOld, Voice
 from services.aggregator.windows import WINDOWS, Curve, WindowName, windows_between
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -35,110 +33,6 @@ def _short_memory(keep_ms: int = HOUR, trim_at: int = 4) -> Iterator[None]:
     """Forget after an hour and a few readings, so that small examples meet the paths of trimming."""
     with patch.object(under_test, "_KEEP_MS", keep_ms), patch.object(under_test, "_TRIM_AT", trim_at):
         yield
-
-
-class _Meter:
-    """Registers of a meter as the projection keeps them; forgets, and loads again when it must."""
-
-    def __init__(self, names: Iterable[str], zone: ZoneInfo = PARIS) -> None:
-        self._names = sorted(names)
-        self._zone = zone
-        self._all: list[tuple[str, Reading]] = []
-        self.content: dict[str, Content] = {name: {} for name in self._names}
-        self.loads = -1
-        self.restart()
-
-    def restart(self) -> None:
-        """Load everything that is stored."""
-        self.loads += 1
-        self._voice = Voice()
-        self._voice.hear([reading.at_ms for _, reading in self._all])
-        self._registers = {name: RegisterHistory(KWH, self._zone, ALL, self._voice) for name in self._names}
-        for name, register in self._registers.items():
-            register.merge([reading for each, reading in self._all if each == name])
-
-    def take(self, batch: Sequence[tuple[str, Reading]]) -> None:
-        """A batch: what changes overwrites what is stored."""
-        try:
-            self._take(batch)
-        except TooOld:
-            self.restart()
-            self._take(batch)
-        self._all.extend(batch)
-
-    def _take(self, batch: Sequence[tuple[str, Reading]]) -> None:
-        heard = self._voice.hear([reading.at_ms for _, reading in batch])
-        changes = {
-            name: list(register.merge([reading for each, reading in batch if each == name], heard))
-            for name, register in self._registers.items()
-        }
-        for name, changed in changes.items():
-            self.content[name].update(_content(changed))
-        for register in self._registers.values():
-            register.trim()
-        needed = [register.needs_voice_from_ms for register in self._registers.values()]
-        if None not in needed:
-            self._voice.forget(min(each for each in needed if each is not None))
-
-
-@st.composite
-def _readings(draw: st.DrawFn) -> list[tuple[str, Reading]]:
-    """One meter with two registers that speak together or alone, with every fault there is."""
-    at_ms = START
-    values = {"total": draw(st.integers(0, 10**9)) * 1000, "export": 7_000_000}
-    said = []
-    for _ in range(draw(st.integers(1, 40))):
-        at_ms += MINUTE * draw(st.sampled_from([0, 1, 5, 5, 5, 10, 30, 200, 2000]))
-        for name in draw(st.sampled_from([["total"], ["total"], ["total"], ["total", "export"], ["export"]])):
-            value = values[name]
-            values[name] = value = draw(
-                st.sampled_from([value, value + 50_000, value + 50_000, value + 700_000, max(0, value - 2_000_000), 0])
-            )
-            shown = draw(st.sampled_from([value, value, value, 0, value * 1000, max(0, value - 1000)])) % 10**12
-            said.append((name, Reading(at_ms, shown, draw(st.sampled_from([None, None, at_ms])), 10**12)))
-    return said
-
-
-@given(said=_readings(), seed=st.integers(0, 2**32), size=st.integers(1, 9), restarts=st.sets(st.integers(0, 40)))
-@settings(max_examples=400, deadline=None)
-def test_order_copies_batches_trimming_and_restarts_change_nothing(
-    said: list[tuple[str, Reading]], seed: int, size: int, restarts: set[int]
-) -> None:
-    """At once, by time and for ever in memory, or shuffled, twice, in parts, forgotten and loaded again: the same."""
-    expected = _Meter(["total", "export"])
-    expected.take(sorted(said, key=lambda each: each[1].at_ms))
-    chance = random.Random(seed)  # noqa: S311
-    shuffled = said + chance.sample(said, k=len(said) // 2)
-    shuffled.sort(key=lambda each: each[1].at_ms + chance.choice([0, 0, 0, 10 * MINUTE, 9 * HOUR, 99 * HOUR]))
-    with _short_memory():
-        meter = _Meter(["total", "export"])
-        for number, begin in enumerate(range(0, len(shuffled), size)):
-            if number in restarts:
-                meter.restart()
-            meter.take(shuffled[begin : begin + size])
-    assert meter.content == expected.content
-
-
-@given(said=_readings(), zone=st.sampled_from(["Europe/Paris", "Asia/Kolkata"]))
-@settings(max_examples=150, deadline=None)
-def test_every_window_is_what_its_definition_says(said: list[tuple[str, Reading]], zone: str) -> None:
-    """Each window from the first to the last reading is there, holds what the curve holds, and counts its readings."""
-    with _short_memory():
-        meter = _Meter(["total"], ZoneInfo(zone))
-        for name, reading in said:
-            if name == "total":
-                meter.take([(name, reading)])
-    times = sorted({reading.at_ms for name, reading in said if name == "total"})
-    if not times:
-        return
-    bounds = {
-        (name, low): high
-        for name in ALL
-        for low, high in windows_between(name, times[0], times[-1], ZoneInfo(zone))
-    }  # fmt: skip
-    assert set(meter.content["total"]) == set(bounds)
-    for (_, low), changed in meter.content["total"].items():
-        assert changed.readings == sum(low <= at < changed.window.end_ms for at in times)
 
 
 def test_a_late_reading_rewrites_the_windows_it_touches_and_no_others() -> None:
@@ -207,6 +101,7 @@ def test_what_is_forgotten_is_asked_for() -> None:
         history.merge([Reading(START + n * HOUR, n * 100_000) for n in range(100)])
         history.trim()
         assert len(history) < 50
+        assert history.cut_ms is not None
         with pytest.raises(TooOld):
             history.merge([Reading(START + 30 * MINUTE, 50_000)])
 
