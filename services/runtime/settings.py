@@ -237,8 +237,8 @@ class Settings(BaseSettings):
             return self
         if self.mqtt.port == self.embedded.devices_port != 0:
             message = (
-                f"mqtt.port and embedded.devices_port are both {self.mqtt.port}: the embedded broker listens for MQTT 5 "
-                "on the one and for MQTT 3.1.1 on the other; set mqtt.port = 1884"
+                f"mqtt.port and embedded.devices_port are both {self.mqtt.port}: the embedded broker listens for "
+                "MQTT 5 on the one and for MQTT 3.1.1 on the other; set mqtt.port = 1884"
             )
             raise ValueError(message)
         if (self.mqtt.broker_inflight or _MOST_EMBEDDED + 1) > _MOST_EMBEDDED:
