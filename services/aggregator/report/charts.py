@@ -128,6 +128,7 @@ def bars(chart: Chart, rows: Sequence[Bar], language: Language, goal: tuple[floa
                 textcoords="offset points",
                 va="center",
                 fontweight="bold",
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.2, "alpha": 0.9},
             )
         axes.set_yticks(list(places), [row.name for row in rows], color=INK)
         axes.invert_yaxis()

@@ -8,12 +8,15 @@ from typing import Any, Final
 from services.aggregator.report import charts
 from services.aggregator.report.families import Card
 from services.aggregator.report.model import Assessed, Report, assessed
-from services.aggregator.report.wording import day, number, percent, signed_percent
+from services.aggregator.report.wording import days, number, percent, signed_percent
 
 __all__ = ["junctions_view", "traffic_headline"]
 
 KPI: Final = "vehicles_per_junction"
 _BARS: Final = 24
+_LEAST_HOURS: Final = 4
+_WHOLE_DAY: Final = 24
+"""Over fewer hours the first and the last one, which are not whole, would bend a mean per hour."""
 
 Words = Mapping[str, str]
 
@@ -24,7 +27,7 @@ def traffic_headline(report: Report, words: Words) -> dict[str, str] | None:
     if not known:
         return None
     total = number(sum(each.value for each in known), report.language)
-    sentence = words["traffic_headline"].format(value=total)
+    sentence = words["traffic_headline"].format(count=len(known))
     return {"big": total, "sentence": sentence, "goal": "", "uncertain": "", "tone": "open"}
 
 
@@ -35,16 +38,26 @@ def junctions_view(report: Report, words: Words) -> dict[str, Any] | None:
     language = report.language
     known = sorted(assessed(report.of(KPI, "seen", "junction")), key=lambda each: (-each.value, each.subject.label))
     if not known:
-        return {"cards": [], "chart": None, "rows": [], "hours": None, "hour_rows": [], "lead": "", "compared": False}
+        return {
+            "cards": [],
+            "chart": None,
+            "rows": [],
+            "hours": None,
+            "hour_rows": [],
+            "lead": "",
+            "compared": False,
+            "per_hour": False,
+        }
     first = min(each.period.start for each in known)
     last = max(each.period.end for each in known) - timedelta(days=1)
     counts = _by_hour(known)
     compared = any(each.comparison is not None for each in known)
     return {
-        "lead": words["traffic_lead"].format(first=day(first, language), last=day(last, language)),
+        "lead": words["traffic_lead"].format(when=days(first, last, words, language)),
         "cards": _cards(known, words, report),
         "chart": _chart(known, words, report) if len(known) > 1 else None,
-        "hours": _hours(counts, words, report) if counts else None,
+        "hours": _hours(counts, words, report) if len(counts) >= _LEAST_HOURS else None,
+        "per_hour": min(each.figures["hours_observed"] for each in known) >= _WHOLE_DAY,
         "hour_rows": [(str(hour), number(count, language)) for hour, count in sorted(counts.items())],
         "compared": compared,
         "rows": [_row(each, report) for each in known],

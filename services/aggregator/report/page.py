@@ -11,7 +11,7 @@ from services.aggregator.report.families import families_view, headline
 from services.aggregator.report.junctions import junctions_view, traffic_headline
 from services.aggregator.report.model import Assessed, Missing, Period, Report
 from services.aggregator.report.texts import QUALITY, words
-from services.aggregator.report.wording import day, number, percent
+from services.aggregator.report.wording import day, days, number, percent
 
 __all__ = ["page"]
 
@@ -38,7 +38,7 @@ def page(report: Report) -> str:
         .render(
             t=text,
             language=report.language,
-            period=text["period"].format(**_days(report.period, report)),
+            period=days(report.period.start, report.period.end - timedelta(days=1), text, report.language),
             compared=(
                 text["no_comparison"]
                 if report.baseline is None

@@ -7,9 +7,10 @@ from services.aggregator.kpis.results import Language, Quality, Text
 __all__ = ["QUALITY", "WORDS", "words"]
 
 WORDS: Final[dict[str, Text]] = {
-    "title": Text("What the city’s meters say", "Ce que disent les compteurs de la ville"),
+    "title": Text("What the city measures", "Ce que la ville mesure"),
     "subtitle": Text("Report of indicators", "Rapport d’indicateurs"),
     "period": Text("From {first} to {last}", "Du {first} au {last}"),
+    "one_day": Text("On {first}", "Le {first}"),
     "compared": Text("compared with {first} to {last}", "comparé à la période du {first} au {last}"),
     "no_comparison": Text("without a baseline", "sans période de référence"),
     "glance": Text("At a glance", "En bref"),
@@ -35,7 +36,10 @@ WORDS: Final[dict[str, Text]] = {
     ),
     "goal": Text("goal {goal}", "objectif {goal}"),
     "no_headline": Text("The saving is not assessed", "L’économie n’est pas évaluée"),
-    "traffic_headline": Text("{value} passages of equipped vehicles", "{value} passages de véhicules équipés"),
+    "traffic_headline": Text(
+        "passages of equipped vehicles, seen by {count} junctions",
+        "passages de véhicules équipés, vus par {count} carrefours",
+    ),
     "nothing": Text("Nothing could be assessed", "Rien n’a pu être évalué"),
     "card_corrected": Text("Saving in the same weather", "Économie à météo égale"),
     "card_raw": Text("Saving as measured", "Économie brute"),
@@ -109,8 +113,8 @@ WORDS: Final[dict[str, Text]] = {
     "traffic_title": Text("Vehicles by junction", "Véhicules par carrefour"),
     "traffic_unit": Text("vehicles counted", "véhicules comptés"),
     "traffic_lead": Text(
-        "Heard from {first} to {last}. Vehicles that send C-ITS messages: a share of the traffic.",
-        "Reçu du {first} au {last}. Véhicules qui émettent des messages C-ITS : une part du trafic.",
+        "{when}. Vehicles that send C-ITS messages: a share of the traffic.",
+        "{when}. Véhicules qui émettent des messages C-ITS : une part du trafic.",
     ),
     "traffic_desc": Text(
         "Bar chart of {count} junctions. Most: {first}, {first_value}. Fewest: {last}, {last_value}.",

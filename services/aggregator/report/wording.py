@@ -1,11 +1,12 @@
 """Numbers and dates as people of each language write them."""
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Final
 
 from services.aggregator.kpis.results import Language
 
-__all__ = ["day", "month", "number", "percent", "signed_percent"]
+__all__ = ["day", "days", "month", "number", "percent", "signed_percent"]
 
 _MONTHS: Final = {
     "fr": (
@@ -47,6 +48,12 @@ def day(when: date, language: Language) -> str:
     if language == "fr":
         return f"{'1er' if when.day == 1 else when.day} {month} {when.year}"
     return f"{when.day} {month} {when.year}"
+
+
+def days(first: date, last: date, words: Mapping[str, str], language: Language) -> str:
+    """A period in words: `From … to …`, or `On …` for one day."""
+    name = "one_day" if first == last else "period"
+    return words[name].format(first=day(first, language), last=day(last, language))
 
 
 def month(when: date, language: Language) -> str:
