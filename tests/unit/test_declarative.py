@@ -15,6 +15,7 @@ from services.ingest.assembly import build_normaliser
 from services.ingest.declarative import TableProblem, read_profile, read_table
 from services.ingest.declarative.describe import field_table
 from services.ingest.declarative.patterns import compile_pattern, fill
+from services.ingest.declarative.routes import Reader, compile_metering
 from services.ingest.jsonlines import read_line
 from services.ingest.profiles import Context, Ignored, Message, Unparseable
 from services.runtime.settings import read_settings
@@ -221,6 +222,17 @@ def test_the_names_of_the_site_come_before_the_table() -> None:
         "electricity voltage L1": 230,
         "electricity voltage L2": 231,
     }
+
+
+def test_topics_share_their_reader() -> None:
+    """A hundred thousand meters of one family need one table, not a hundred thousand."""
+    table = read_table(HEAD + f'{ROW}[message.fields]\n"/e" = "voltage L1 V"\n', "mine.toml")
+    shared: dict[Any, Reader] = {}
+    readers = {
+        id(compile_metering(table.message[0], {"device": str(number)}, "mine", {}, shared).reader)
+        for number in range(100)
+    }
+    assert len(readers) == len(shared) == 1
 
 
 def test_a_deleted_retained_message_says_nothing() -> None:

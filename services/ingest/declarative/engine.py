@@ -10,7 +10,7 @@ from services.ingest.codecs.jsontext import read_object
 from services.ingest.declarative.clocks import ReadClock, compile_clocks
 from services.ingest.declarative.patterns import Pattern, compile_pattern, fill
 from services.ingest.declarative.pointers import getter
-from services.ingest.declarative.routes import Metering, availability_of, compile_metering
+from services.ingest.declarative.routes import Metering, Reader, availability_of, compile_metering
 from services.ingest.declarative.table import Row, Table, Takes
 from services.ingest.mapping import Compiled, compile_mapping
 from services.ingest.profiles import Context, Ignored, Message, Unparseable
@@ -40,6 +40,7 @@ class _Site:
 
     def __init__(self, engine: "Engine", mapping: Mapping[str, str]) -> None:
         self.mapping = mapping
+        self.shared: dict[Any, Reader] = {}
         compiled = compile_mapping(mapping)
         self.route = lru_cache(maxsize=ROUTES)(lambda topic: engine.route(topic, compiled, self))
 
@@ -98,7 +99,7 @@ class Engine:
         if row.expand is not None:
             to = fill(row.expand.to, {**parts, "key": "{key}"})
             return _Route(_expanding(compile_clocks(row.clock), row.expand.at, to, site), None)
-        metering = compile_metering(row, parts, self._family, mapping)
+        metering = compile_metering(row, parts, self._family, mapping, site.shared)
         if row.payload == "scalar":
             return _Route(_scalar(metering, parts["key"]), None)
         if row.payload == "csv":
@@ -132,7 +133,7 @@ def _object(metering: Metering, hook: Hook | None, not_object: str | None) -> Re
         root = read_object(message.payload)
         if hook is not None:
             root = hook(root)
-        finds = metering.collect(root, message, context)
+        finds = metering.reader.collect(root, message, context)
         return metering.readings(finds, root, message, context) or NO_FIELD
 
     return read
@@ -146,12 +147,12 @@ def _text(message: Message) -> str:
 
 
 def _scalar(metering: Metering, key: str) -> Read:
-    if key not in metering.trees[0] and key not in metering.everywhere:
+    if key not in metering.reader.trees[0] and key not in metering.reader.everywhere:
         return _ignore("no-metering-topic")
 
     def read(message: Message, context: Context) -> Result:
         root = {key: _text(message).strip('"')}
-        finds = metering.collect(root, message, context)
+        finds = metering.reader.collect(root, message, context)
         return metering.readings(finds, root, message, context) or NO_VALUE
 
     return read
@@ -161,7 +162,7 @@ def _columns(metering: Metering) -> Read:
     def read(message: Message, context: Context) -> Result:
         columns = _text(message).split(",")
         root = {f"#{place}": value for place, value in enumerate(columns)}
-        finds = metering.collect(root, message, context)
+        finds = metering.reader.collect(root, message, context)
         return metering.readings(finds, root, message, context) or NO_FIELD
 
     return read
@@ -185,7 +186,7 @@ def _expanding(clock: ReadClock, at: str, to: str, site: _Site) -> Read:
             metering = site.route(to.replace("{key}", key)).metering
             if metering is None:
                 continue
-            finds = metering.collect(value, message, context)
+            finds = metering.reader.collect(value, message, context)
             made.extend(metering.readings(finds, root, message, context, clock))
         return tuple(made) or NO_FIELD
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from re import Pattern as Expression
 from re import compile as compile_expression
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from schemas.energy import Carrier
 from schemas.envelope import AnyRecord
@@ -12,16 +12,18 @@ from schemas.status import DeviceStatus
 from services.ingest.codecs import trusted
 from services.ingest.declarative.clocks import ReadClock, compile_clocks
 from services.ingest.declarative.leaves import Found, Leaf, Take, Whole, compile_leaf, mapped_leaf
-from services.ingest.declarative.patterns import fill
+from services.ingest.declarative.patterns import fill, placeholders
 from services.ingest.declarative.pointers import Getter, getter, steps
 from services.ingest.declarative.table import NOTHING, Availability, Field_, Row
 from services.ingest.mapping import Compiled
 from services.ingest.profiles import Context, Message, Unparseable
 
-__all__ = ["Group", "Metering", "Tree", "availability_of", "compile_metering"]
+__all__ = ["Group", "Metering", "Reader", "Tree", "availability_of", "compile_metering"]
 
 Tree = dict[str, "Take | Tree"]
 """Closures by key, nested as the payload is."""
+MOST_READERS: Final = 4096
+"""Readers that are remembered; more come only of somebody who makes channels up."""
 ITSELF: Final = "\x00"
 """The key of the closure for a value that one version of a format sends in the place of an object."""
 
@@ -36,11 +38,9 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Metering:
-    """The reader of the messages of one topic."""
+class Reader:
+    """What reads the payloads of a row; shared by all topics whose named parts do not change it."""
 
-    device: str
-    household: str
     groups: tuple[Group, ...]
     trees: dict[int, Tree]
     """By the variants that hold, as bits; made when first needed."""
@@ -82,12 +82,20 @@ class Metering:
             elif (take := self.everywhere.get(name)) is not None and value is not None:
                 take(value, finds, whole)
 
+
+class Metering(NamedTuple):
+    """The reader of one topic: whose the values are, and how they are read."""
+
+    device: str
+    household: str
+    reader: Reader
+
     def readings(
         self, finds: list[Found], root: Any, message: Message, context: Context, clock: ReadClock | None = None
     ) -> tuple[AnyRecord, ...]:
         """A reading for each group that holds something; `clock` stands for that of the groups."""
         made = []
-        for group, found in zip(self.groups, finds, strict=True):
+        for group, found in zip(self.reader.groups, finds, strict=True):
             if not (found.registers or found.gauges or found.states):
                 continue
             made.append(
@@ -147,11 +155,16 @@ class _Builder:
         self._parts = parts
         self._clock = compile_clocks(row.clock)
         self._parts_of_row = [(each, compile_clocks(each.clock) if each.clock else self._clock) for each in row.part]
+        self._leaves: dict[tuple[str, int], Take] = {}
         self.groups = _Groups()
         self.main: Carrier = "electricity"
 
     def leaf(self, place: str, row: Field_, meter: str = "", clock: ReadClock | None = None) -> Take:
-        return self.placed(compile_leaf(place, row, self._parts, self._row.absent), meter, clock)
+        """Fields that variants share are made once."""
+        key = (place, id(row))
+        if key not in self._leaves:
+            self._leaves[key] = self.placed(compile_leaf(place, row, self._parts, self._row.absent), meter, clock)
+        return self._leaves[key]
 
     def placed(self, leaf: Leaf, meter: str = "", clock: ReadClock | None = None) -> Take:
         """A carrier that is not the main one is a meter of its own on the same device."""
@@ -186,8 +199,17 @@ def _plant(tree: Tree, place: str, take: Take) -> None:
         node[last] = take
 
 
-def compile_metering(row: Row, parts: dict[str, str], family: str, mapping: Compiled) -> Metering:
+def compile_metering(
+    row: Row, parts: dict[str, str], family: str, mapping: Compiled, shared: dict[Any, Reader]
+) -> Metering:
     """The reader for a topic whose named parts are known.
+
+    Args:
+        row: takes the topic.
+        parts: the named parts of the topic.
+        family: name of the profile.
+        mapping: of the site.
+        shared: readers made before, by what they depend on.
 
     Raises:
         ValueError: the parts do not fit the templates of the row; the row then does not take the topic.
@@ -195,9 +217,26 @@ def compile_metering(row: Row, parts: dict[str, str], family: str, mapping: Comp
     named = {name: _renamed(row, name, part) for name, part in parts.items()}
     device = f"{family}:{fill(row.device, parts)}"
     household = device if row.household is None else f"{family}:{fill(row.household, parts)}"
+    section = parts.get("device", "") if row.mapping else ""
+    key = (id(row), section if section in mapping else "", *(named[name] for name in sorted(_used(row) & named.keys())))
+    reader = shared.get(key)
+    if reader is None:
+        if len(shared) >= MOST_READERS:
+            shared.clear()
+        reader = shared[key] = _reader(row, named, mapping, section)
+    return Metering(device, household, reader)
+
+
+def _used(row: Row) -> frozenset[str]:
+    """The parts of the topic that change what a field becomes."""
+    groups = [row.fields, *(v.fields for v in row.variant), *(p.fields for p in row.part)]
+    return frozenset(name for group in groups for each in group.values() for name in placeholders(each.to))
+
+
+def _reader(row: Row, named: dict[str, str], mapping: Compiled, section: str) -> Reader:
     builder = _Builder(row, named)
     builder.main = _main_carrier(row, named)
-    everywhere = {} if not row.mapping else _site_names(builder, mapping, parts)
+    everywhere = {} if not row.mapping else _site_names(builder, mapping, section)
 
     def make_tree(holding: int) -> Tree:
         fields = dict(row.fields)
@@ -214,8 +253,7 @@ def compile_metering(row: Row, parts: dict[str, str], family: str, mapping: Comp
     conditions = tuple(
         tuple((getter(place), compile_expression(text)) for place, text in each.when.items()) for each in row.variant
     )
-    groups = tuple(builder.groups.found.values())
-    return Metering(device, household, groups, trees, conditions, make_tree, everywhere)
+    return Reader(tuple(builder.groups.found.values()), trees, conditions, make_tree, everywhere)
 
 
 def _main_carrier(row: Row, parts: dict[str, str]) -> Carrier:
@@ -235,9 +273,8 @@ def _renamed(row: Row, name: str, part: str) -> str:
     return row.names[name][part]
 
 
-def _site_names(builder: _Builder, mapping: Compiled, parts: Mapping[str, str]) -> dict[str, Take]:
+def _site_names(builder: _Builder, mapping: Compiled, device: str) -> dict[str, Take]:
     """`E1` everywhere, `emontx.E1` for that device alone, `section.key` inside a section of the payload."""
-    device = parts.get("device", "")
     found: dict[str, Take] = {}
     for section, targets in mapping.items():
         for key, target in targets.items():
