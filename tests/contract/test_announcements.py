@@ -4,11 +4,14 @@ import asyncio
 import json
 from collections.abc import Sequence
 from itertools import count
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic_core import from_json
+from typer.testing import CliRunner
 
+from services.cli import app
 from services.ingest.ports import Outgoing
 from services.ingest.service import run_ingest
 from services.runtime.settings import IngestSettings, MqttSettings, Settings
@@ -69,3 +72,16 @@ async def test_what_is_announced_is_read_and_learnt_again_at_the_next_start(
                     await publish(mosquitto.port, [b'{"e": 1500}'], topic=topic)
             stop.set()
         assert set(_energies(sink.log)) == {1.5}, f"start {start}"
+
+
+async def test_devices_lists_what_the_broker_holds(mosquitto: Mosquitto, tmp_path: Path) -> None:
+    """`garonne devices` listens for a second: retained announcements and states are enough."""
+    topic = f"listed-{next(_names)}/state"
+    await _announce(mosquitto, topic)
+    await publish(mosquitto.port, [b'{"e": 1500}'], topic=topic, retain=True)
+    configuration = tmp_path / "garonne.toml"
+    configuration.write_text(f"[mqtt]\nport = {mosquitto.port}\n", "utf-8")
+    arguments = ["devices", "--config", str(configuration), "--seconds", "1", "--json"]
+    result = await asyncio.to_thread(CliRunner().invoke, app, arguments)
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert any(line["topics"] == [topic] and line["shows"] == ["import_energy total"] for line in lines)
