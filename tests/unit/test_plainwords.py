@@ -67,6 +67,15 @@ def test_a_unit_of_another_kind_is_refused() -> None:
         meaning("b", "V", {"b": "import_energy HP kWh"})
 
 
+def test_an_index_that_no_meter_shows_is_refused() -> None:
+    """Ten digits of kWh are more than any meter has; a power is not bounded so."""
+    what = meaning("import", "MWh", {})
+    assert what is not None
+    assert what(1e7, "v").value == 1e10
+    with pytest.raises(Unparseable, match="larger than any meter shows"):
+        what(1.1e7, "v")
+
+
 def test_of_two_equal_parts_the_first_counts() -> None:
     """A second total of the same instant does not replace the first."""
     parts = Parts()

@@ -193,6 +193,13 @@ def test_any_bytes_are_decoded_or_refused(payload: bytes) -> None:
     assert decoded.sequence is None or 0 <= decoded.sequence <= 255
 
 
+def test_a_name_that_is_no_text_is_refused() -> None:
+    """Protobuf strings are UTF-8."""
+    with pytest.raises(Unparseable) as refused:
+        decode(_payload(0, _text(2, _text(1, b"\xff\xfe"))))
+    assert refused.value.reason == "not_text"
+
+
 def test_a_double_is_read_as_it_is_and_not_a_number_is_no_value() -> None:
     """NaN and infinity are null."""
     metrics = [_metric(name="x", value=_double(13, value)) for value in (1.5, float("nan"), float("inf"))]

@@ -7,7 +7,7 @@ from pydantic_core import from_json
 
 from services.ingest.profiles import Unparseable
 
-__all__ = ["finite", "read_array", "read_object"]
+__all__ = ["finite", "index", "read_array", "read_object"]
 
 
 def read_object(payload: bytes) -> dict[str, Any]:
@@ -66,3 +66,18 @@ def finite(value: Any, key: str, section: str = "") -> float:
         except OverflowError:
             pass
     raise Unparseable("bad_value", f"{section}{'.' if section else ''}{key}: must be a number")
+
+
+_LARGEST_INDEX = 1e10
+"""Ten digits of kWh or m3: more than any meter of a home, or of a district, shows."""
+
+
+def index(value: float, key: str, section: str = "") -> float:
+    """A number that a cumulative register can show, in kWh or m3.
+
+    Raises:
+        Unparseable: not finite, or larger than any meter shows.
+    """
+    if not abs(value) <= _LARGEST_INDEX:
+        raise Unparseable("bad_value", f"{section}{'.' if section else ''}{key}: larger than any meter shows")
+    return value

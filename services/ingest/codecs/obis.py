@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from schemas.energy import Gauge, GaugeQuantity, Register, RegisterQuantity, Unit
 from services.ingest.codecs import trusted
-from services.ingest.codecs.jsontext import finite
+from services.ingest.codecs.jsontext import finite, index
 from services.ingest.codecs.units import UNITS, scaled
 from services.ingest.profiles import Unparseable
 
@@ -46,7 +46,8 @@ class Meaning(NamedTuple):
         if scale is None or scale.unit != self.unit:
             raise Unparseable("bad_value", f"{self.quantity} {self.name}: not in a unit of this quantity")
         of_ours = None if modulus is None else scaled(modulus, scale.factor)
-        return _maker(self, of_ours)(finite(scaled(value, scale.factor), self.name))
+        ours = finite(scaled(value, scale.factor), self.name)
+        return _maker(self, of_ours)(index(ours, self.name) if self.is_register else ours)
 
 
 @lru_cache(maxsize=1024)

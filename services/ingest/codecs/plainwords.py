@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from schemas.energy import Carrier, Gauge, Register, Unit
 from services.ingest.codecs import trusted
-from services.ingest.codecs.jsontext import finite
+from services.ingest.codecs.jsontext import finite, index
 from services.ingest.codecs.units import UNITS, scaled
 from services.ingest.mapping import read_target
 from services.ingest.profiles import Unparseable
@@ -32,7 +32,8 @@ class Meaning(NamedTuple):
 
     def __call__(self, value: float, name: str) -> Register | Gauge:
         """The register or gauge; `name` says where the value stands, should it be out of range."""
-        return self.make(finite(scaled(value, self.factor) + self.offset, name))
+        ours = finite(scaled(value, self.factor) + self.offset, name)
+        return self.make(index(ours, name) if self.is_register else ours)
 
 
 class Parts(dict[Carrier, tuple[list[Register], list[Gauge]]]):

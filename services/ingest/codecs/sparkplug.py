@@ -17,13 +17,13 @@ __all__ = ["Metric", "Payload", "decode"]
 
 MAX_METRICS: Final = 10_000
 
-_UINT32, _UINT64, _FLOAT, _DOUBLE, _BOOL, _STRING, _MESSAGE = (
+_UINT32, _UINT64, _FLOAT, _DOUBLE, _BOOL, _BYTES, _MESSAGE = (
     descriptor_pb2.FieldDescriptorProto.TYPE_UINT32,
     descriptor_pb2.FieldDescriptorProto.TYPE_UINT64,
     descriptor_pb2.FieldDescriptorProto.TYPE_FLOAT,
     descriptor_pb2.FieldDescriptorProto.TYPE_DOUBLE,
     descriptor_pb2.FieldDescriptorProto.TYPE_BOOL,
-    descriptor_pb2.FieldDescriptorProto.TYPE_STRING,
+    descriptor_pb2.FieldDescriptorProto.TYPE_BYTES,
     descriptor_pb2.FieldDescriptorProto.TYPE_MESSAGE,
 )
 _OPTIONAL: Final = descriptor_pb2.FieldDescriptorProto.LABEL_OPTIONAL
@@ -36,7 +36,7 @@ _SHAPES: Final[dict[str, tuple[tuple[str, int, int, int, str], ...]]] = {
         ("seq", 3, _UINT64, _OPTIONAL, ""),
     ),
     "Metric": (
-        ("name", 1, _STRING, _OPTIONAL, ""),
+        ("name", 1, _BYTES, _OPTIONAL, ""),
         ("alias", 2, _UINT64, _OPTIONAL, ""),
         ("timestamp", 3, _UINT64, _OPTIONAL, ""),
         ("datatype", 4, _UINT32, _OPTIONAL, ""),
@@ -49,18 +49,21 @@ _SHAPES: Final[dict[str, tuple[tuple[str, int, int, int, str], ...]]] = {
         ("double_value", 13, _DOUBLE, _OPTIONAL, ""),
     ),
     "PropertySet": (
-        ("keys", 1, _STRING, _REPEATED, ""),
+        ("keys", 1, _BYTES, _REPEATED, ""),
         ("values", 2, _MESSAGE, _REPEATED, "PropertyValue"),
     ),
-    "PropertyValue": (("string_value", 8, _STRING, _OPTIONAL, ""),),
+    "PropertyValue": (("string_value", 8, _BYTES, _OPTIONAL, ""),),
 }
-"""Name, number, type, label and message type of each field (Sparkplug B 3.0, 6.4.1)."""
+"""Name, number, type, label and message type of each field (Sparkplug B 3.0, 6.4.1).
+
+Strings are read as bytes, which have the same wire format: what is no UTF-8 is refused here, with a clear reason.
+"""
 
 _SIGNED_BITS: Final = {1: 8, 2: 16, 3: 32, 4: 64}
 """Int8 to Int64 by data type: two's complement in an unsigned field (6.4.16)."""
 
 _NUMBERS: Final = ("double_value", "float_value", "long_value", "int_value")
-_UNIT_KEYS: Final = ("engUnit", "EngUnit", "engineeringUnits", "Engineering Units", "unit")
+_UNIT_KEYS: Final = (b"engUnit", b"EngUnit", b"engineeringUnits", b"Engineering Units", b"unit")
 
 
 class Metric(NamedTuple):
@@ -133,7 +136,7 @@ def _metric(message: Any) -> Metric:
     if not message.is_null:
         raw = next((getattr(message, name) for name in _NUMBERS if message.HasField(name)), None)
     return Metric(
-        message.name if message.HasField("name") and message.name else None,
+        _text(message.name) or None,
         message.alias if message.HasField("alias") else None,
         message.timestamp if message.HasField("timestamp") else None,
         message.datatype if message.HasField("datatype") else None,
@@ -145,4 +148,13 @@ def _metric(message: Any) -> Metric:
 
 def _unit(properties: Any) -> str | None:
     found = dict(zip(properties.keys, properties.values, strict=False))
-    return next((found[key].string_value for key in _UNIT_KEYS if key in found and found[key].string_value), None)
+    return next(
+        (_text(found[key].string_value) for key in _UNIT_KEYS if key in found and found[key].string_value), None
+    )
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        raise Unparseable("not_text", "metrics: a name or unit must be UTF-8") from None

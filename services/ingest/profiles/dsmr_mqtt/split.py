@@ -12,7 +12,7 @@ from schemas.energy import Carrier, Gauge, Register
 from schemas.envelope import AnyRecord
 from services.ingest.clock import Reading, believe, dsmr_ws, receive_time, wall_clock_text
 from services.ingest.codecs import tic, trusted
-from services.ingest.codecs.jsontext import finite
+from services.ingest.codecs.jsontext import finite, index
 from services.ingest.codecs.units import scaled
 from services.ingest.profiles import Context, Ignored, Message, Unparseable
 from services.ingest.profiles.dsmr_mqtt import fields
@@ -94,7 +94,8 @@ def part_of(field: fields.Field, value: Any, name: str) -> Register | Gauge:
     if type(value) is bool or _NUMBER.fullmatch(text) is None:
         raise Unparseable("bad_value", f"{name}: must be a number")
     factor = 1.0 if field.watts_if_whole and "." not in text else field.factor
-    return field.make(finite(scaled(float(text), factor), name))
+    ours = finite(scaled(float(text), factor), name)
+    return field.make(index(ours, name) if field.is_register else ours)
 
 
 def reading_of(  # noqa: PLR0913, PLR0917 - what a reading is made of

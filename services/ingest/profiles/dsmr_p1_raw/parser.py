@@ -7,7 +7,7 @@ from schemas.energy import Gauge, Register, State
 from schemas.envelope import AnyRecord
 from services.ingest.clock import Reading, believe, dsmr_ws, receive_time
 from services.ingest.codecs import obis, p1, tic, trusted
-from services.ingest.codecs.jsontext import finite
+from services.ingest.codecs.jsontext import index
 from services.ingest.codecs.obis import Code
 from services.ingest.codecs.units import UNITS, scaled
 from services.ingest.profiles import Context, Ignored, Message, Unparseable
@@ -149,5 +149,5 @@ def _register(quantity: p1.Quantity) -> Register:
         raise Unparseable("bad_value", "24.2.1: neither a volume nor an energy")
     modulus = None if quantity.modulus is None else scaled(quantity.modulus, scale.factor)
     name = "volume" if scale.unit == "m3" else "import_energy"
-    value = finite(scaled(quantity.value, scale.factor), "24.2.1")
+    value = index(scaled(quantity.value, scale.factor), "24.2.1")
     return trusted.register(name, "total", scale.unit, modulus=modulus)(value)  # type: ignore[arg-type]  # one of two

@@ -8,7 +8,7 @@ from schemas.energy import Gauge, Register
 from schemas.envelope import AnyRecord
 from services.ingest.clock import Reading, believe, epoch, receive_time
 from services.ingest.codecs import trusted
-from services.ingest.codecs.jsontext import finite, read_object
+from services.ingest.codecs.jsontext import finite, index, read_object
 from services.ingest.profiles import Context, Ignored, Message, Unparseable
 
 __all__ = ["parse"]
@@ -78,7 +78,7 @@ def _reading(message: Message, context: Context, identity: str, at: Reading, val
     if VOLUME in values:
         if values[VOLUME] < 0:
             raise Unparseable("bad_value", "liters: must not be negative")
-        registers = (_METRES(values[VOLUME] / 1000),)
+        registers = (_METRES(index(values[VOLUME] / 1000, VOLUME)),)
     return trusted.meter_reading(
         household=context.names.household(f"{FAMILY}:{identity}"),
         meter=context.names.meter(f"{FAMILY}:{identity}"),

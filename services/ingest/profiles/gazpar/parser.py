@@ -10,7 +10,7 @@ from schemas.envelope import AnyRecord
 from schemas.status import DeviceStatus
 from services.ingest.clock import Reading, believe
 from services.ingest.codecs import trusted
-from services.ingest.codecs.jsontext import finite, read_object
+from services.ingest.codecs.jsontext import finite, index, read_object
 from services.ingest.profiles import Context, Ignored, Message, Unparseable
 
 __all__ = ["parse"]
@@ -147,7 +147,7 @@ def _index(day: dict[str, Any], span: _Day, meter: _Meter, message: Message) -> 
     registers: tuple[Register, ...] = ()
     gauges: list[Gauge] = []
     if day.get("end_index_m3") is not None:
-        registers = (_INDEX(finite(day["end_index_m3"], "end_index_m3", "daily")),)
+        registers = (_INDEX(index(finite(day["end_index_m3"], "end_index_m3", "daily"), "end_index_m3", "daily")),)
     for key, make in (("converter_factor_kwh/m3", _FACTOR), ("temperature_degC", _TEMPERATURE)):
         if day.get(key) is not None:
             gauges.append(make(finite(day[key], key, "daily")))

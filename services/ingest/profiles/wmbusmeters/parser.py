@@ -9,7 +9,7 @@ from schemas.envelope import AnyRecord
 from schemas.status import DeviceStatus
 from services.ingest.clock import Reading, wall_clock_text
 from services.ingest.codecs import tic, trusted
-from services.ingest.codecs.jsontext import finite, read_object
+from services.ingest.codecs.jsontext import finite, index, read_object
 from services.ingest.codecs.units import scaled
 from services.ingest.profiles import Context, Ignored, Message, Unparseable
 from services.ingest.profiles.wmbusmeters import fields
@@ -120,7 +120,7 @@ def _number(values: Mapping[str, Any], key: str) -> float | None:
     value = values.get(key)
     if value is None:
         return None
-    number = finite(value, key)
+    number = index(finite(value, key), key)
     digits = str(value).replace(".", "")
     all_nines = len(digits) >= FEWEST_NINES and not digits.strip("9")
     return None if number < 0 or all_nines else number
