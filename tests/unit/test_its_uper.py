@@ -3,13 +3,13 @@
 import json
 from base64 import b64encode
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pycrate_asn1dir import ITS_CAM_2, ITS_IEEE1609_2, ITS_r1318
+from pycrate_asn1dir import ITS_IEEE1609_2
 
 from schemas.mobility import VehicleState
 from services.ingest.codecs.its_bsm import core_of, read_core
@@ -17,107 +17,15 @@ from services.ingest.codecs.its_octets import octets_of
 from services.ingest.codecs.its_packet import is_packet, read_packet
 from services.ingest.codecs.its_pdu import read_pdu
 from services.ingest.codecs.its_security import unwrap
-from services.ingest.codecs.its_time import milliseconds, to_its
 from services.ingest.codecs.its_tree import Arrival
 from services.ingest.codecs.its_uper import peek
 from services.ingest.profiles import Context, Ignored, Message, Unparseable
+from tests.cams import GENERATED_AT, ROLES, cams, encoded
 from tests.cases import NAMES, NoJunctions, find_cases
 
 CONTEXT = Context(names=NAMES, zones=NoJunctions())
-GENERATED_AT = datetime(2026, 5, 4, 6, 41, 7, 100000, tzinfo=UTC)
 MESSAGE = Message("v2x/cam", b"", GENERATED_AT + timedelta(milliseconds=154))
 ARRIVAL = Arrival(MESSAGE, CONTEXT)
-TYPES = {1: ITS_r1318.CAM_PDU_Descriptions.CAM, 2: ITS_CAM_2.CAM_PDU_Descriptions.CAM}
-UNAVAILABLE_CURVATURE = {1: 30001, 2: 1023}
-ROLES = ("default", "publicTransport", "specialTransport", "dangerousGoods", "roadWork", "rescue", "emergency")
-
-
-@st.composite
-def _position(draw: st.DrawFn) -> dict[str, Any]:
-    return {
-        "latitude": draw(st.integers(-900000000, 900000001)),
-        "longitude": draw(st.integers(-1800000000, 1800000001)),
-        "positionConfidenceEllipse": {
-            "semiMajorConfidence": draw(st.integers(0, 4095)),
-            "semiMinorConfidence": draw(st.integers(0, 4095)),
-            "semiMajorOrientation": draw(st.integers(0, 3601)),
-        },
-        "altitude": {"altitudeValue": draw(st.integers(-100000, 800001)), "altitudeConfidence": "unavailable"},
-    }
-
-
-@st.composite
-def _vehicle(draw: st.DrawFn, version: int) -> dict[str, Any]:
-    steepest = UNAVAILABLE_CURVATURE[version]
-    vehicle = {
-        "heading": {"headingValue": draw(st.integers(0, 3601)), "headingConfidence": draw(st.integers(1, 127))},
-        "speed": {"speedValue": draw(st.integers(0, 16383)), "speedConfidence": draw(st.integers(1, 127))},
-        "driveDirection": draw(st.sampled_from(("forward", "backward", "unavailable"))),
-        "vehicleLength": {
-            "vehicleLengthValue": draw(st.integers(1, 1023)),
-            "vehicleLengthConfidenceIndication": "unavailable",
-        },
-        "vehicleWidth": draw(st.integers(1, 62)),
-        "longitudinalAcceleration": {
-            "longitudinalAccelerationValue": draw(st.integers(-160, 161)),
-            "longitudinalAccelerationConfidence": draw(st.integers(0, 102)),
-        },
-        "curvature": {
-            "curvatureValue": draw(st.integers(-1023 if version == 2 else -30000, steepest)),
-            "curvatureConfidence": "unavailable",
-        },
-        "curvatureCalculationMode": draw(st.sampled_from(("yawRateUsed", "yawRateNotUsed", "unavailable"))),
-        "yawRate": {"yawRateValue": draw(st.integers(-32766, 32767)), "yawRateConfidence": "unavailable"},
-    }
-    optional = {
-        "accelerationControl": (draw(st.integers(0, 127)), 7),
-        "lanePosition": draw(st.integers(-1, 14)),
-        "steeringWheelAngle": {
-            "steeringWheelAngleValue": draw(st.integers(-511, 512)),
-            "steeringWheelAngleConfidence": 1,
-        },
-        "lateralAcceleration": {
-            "lateralAccelerationValue": draw(st.integers(-160, 161)),
-            "lateralAccelerationConfidence": 1,
-        },
-        "performanceClass": draw(st.integers(0, 7)),
-    }
-    return vehicle | {name: value for name, value in optional.items() if draw(st.booleans())}
-
-
-@st.composite
-def _cam(draw: st.DrawFn) -> dict[str, Any]:
-    """A valid CAM of either version, of a vehicle or a roadside unit, with or without its rarer containers."""
-    version = draw(st.sampled_from((1, 2)))
-    high: tuple[str, Any] = ("rsuContainerHighFrequency", {})
-    if draw(st.integers(0, 9)):
-        high = ("basicVehicleContainerHighFrequency", draw(_vehicle(version)))
-    parameters: dict[str, Any] = {
-        "basicContainer": {"stationType": draw(st.integers(0, 255)), "referencePosition": draw(_position())},
-        "highFrequencyContainer": high,
-    }
-    if draw(st.booleans()):
-        low = {"vehicleRole": draw(st.sampled_from(ROLES)), "exteriorLights": (draw(st.integers(0, 255)), 8)}
-        path = [{"pathPosition": {"deltaLatitude": 1, "deltaLongitude": -2, "deltaAltitude": 12800}}]
-        low["pathHistory"] = path * draw(st.integers(0, 3))
-        parameters["lowFrequencyContainer"] = ("basicVehicleContainerLowFrequency", low)
-    if draw(st.booleans()):
-        public = {"embarkationStatus": draw(st.booleans())}
-        parameters["specialVehicleContainer"] = ("publicTransportContainer", public)
-    return {
-        "header": {"protocolVersion": version, "messageID": 2, "stationID": draw(st.integers(0, 0xFFFFFFFF))},
-        "cam": {
-            "generationDeltaTime": to_its(milliseconds(GENERATED_AT)) % 65_536,
-            "camParameters": parameters,
-        },
-    }
-
-
-def _encoded(cam: dict[str, Any]) -> bytes:
-    kind = TYPES[cam["header"]["protocolVersion"]]
-    kind.set_val(cam)
-    octets: bytes = kind.to_uper()
-    return octets
 
 
 def _scaled(raw: int, steps: int, *nothing: int) -> float | None:
@@ -165,11 +73,11 @@ def _record(octets: bytes) -> VehicleState:
     return record
 
 
-@given(_cam())
+@given(cams())
 @settings(max_examples=300)
-def test_a_record_says_what_was_encoded(cam: dict[str, Any]) -> None:
+def test_a_record_says_what_wasencoded(cam: dict[str, Any]) -> None:
     """Every value of every valid CAM of both versions, by an encoder that shares nothing with the reader."""
-    record = _record(_encoded(cam))
+    record = _record(encoded(cam))
     for name, value in _expected(cam).items():
         assert getattr(record, name) == value, name
     place = cam["cam"]["camParameters"]["basicContainer"]["referencePosition"]
@@ -182,11 +90,11 @@ def test_a_record_says_what_was_encoded(cam: dict[str, Any]) -> None:
         assert record.position.altitude_m == _scaled(place["altitude"]["altitudeValue"], 100, 800001)
 
 
-@given(cam=_cam(), data=st.data())
+@given(cam=cams(), data=st.data())
 @settings(max_examples=300)
 def test_a_damaged_message_is_read_or_refused(cam: dict[str, Any], data: st.DataObject) -> None:
     """Cut, lengthened or with bits flipped: records, `Ignored` or `Unparseable`, and nothing else is raised."""
-    octets = bytearray(_encoded(cam))
+    octets = bytearray(encoded(cam))
     for _ in range(data.draw(st.integers(0, 4))):
         octets[data.draw(st.integers(0, len(octets) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     cut = data.draw(st.integers(0, len(octets) + 2))

@@ -2,6 +2,7 @@
 
 from schemas.envelope import AnyRecord
 from services.ingest.codecs.its_cam import read_cam
+from services.ingest.codecs.its_cam_bits import read_cam_bits
 from services.ingest.codecs.its_hazard import road_hazard
 from services.ingest.codecs.its_map import intersection_geometries
 from services.ingest.codecs.its_priority import priority_requests, priority_statuses
@@ -12,7 +13,7 @@ from services.ingest.codecs.its_units import CURVATURE_V1, CURVATURE_V2
 from services.ingest.codecs.its_uper import KEPT, Header, decode, peek
 from services.ingest.profiles import Ignored
 
-__all__ = ["not_kept", "read_pdu"]
+__all__ = ["not_kept", "read_by_decoder", "read_pdu"]
 
 _SECURED = bytes((IEEE_1609_2,))
 """No ITS PDU has this version; a security envelope has."""
@@ -32,12 +33,21 @@ def read_pdu(pdu: bytes, arrival: Arrival) -> tuple[AnyRecord, ...] | Ignored:
     if pdu[:1] == _SECURED:
         pdu = unwrap(pdu)
     header = peek(pdu)
+    if header.message == "cam":
+        usual = read_cam_bits(pdu, header.protocol_version, arrival)
+        if usual is not None:
+            return usual
     if header.message not in KEPT:
         return not_kept(header.message)
-    return _read(header, pdu, arrival)
+    return read_by_decoder(header, pdu, arrival)
 
 
-def _read(header: Header, pdu: bytes, arrival: Arrival) -> tuple[AnyRecord, ...] | Ignored:
+def read_by_decoder(header: Header, pdu: bytes, arrival: Arrival) -> tuple[AnyRecord, ...] | Ignored:
+    """The same for any message that is kept, by the general decoder.
+
+    Raises:
+        Unparseable: see `read_pdu`.
+    """
     value = fold(decode(pdu, header))
     match header.message:
         case "cam":
