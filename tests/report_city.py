@@ -39,6 +39,7 @@ class City:
     homes: list[Home]
     cold: dict[date, float]
     folder: Path
+    points: list[Point] = field(default_factory=list)
 
     def store(self) -> SqliteStore:
         """Its time series."""
@@ -59,6 +60,7 @@ async def build_city(folder: Path) -> City:
             ]
             points += [_energy(home, number, day, city.cold[day]) for number, home in enumerate(city.homes)]
     points += [each for number in range(3) for each in _traffic(number)]
+    city.points = points
     (folder / "var").mkdir()
     async with city.store() as store:
         assert await store.write(points) == []

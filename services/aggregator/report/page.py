@@ -47,7 +47,7 @@ def page(report: Report) -> str:
             headline=first,
             families=families,
             junctions=junctions,
-            missing=[each for each in report.entries if isinstance(each, Missing)],
+            missing=_missing(report, text),
             methods=_methods(report, text),
             made=text["made"].format(day=day(report.generated_on, report.language)),
             times=text["times"].format(zone=report.period.timezone),
@@ -58,6 +58,22 @@ def page(report: Report) -> str:
 def _days(period: Period, report: Report) -> dict[str, str]:
     last = period.end - timedelta(days=1)
     return {"first": day(period.start, report.language), "last": day(last, report.language)}
+
+
+def _missing(report: Report, text: Mapping[str, str]) -> list[dict[str, str]]:
+    """What has no value: those with the same reason in one line."""
+    subjects: dict[tuple[str, str, str], list[str]] = {}
+    for each in report.entries:
+        if isinstance(each, Missing):
+            variant = text.get(f"variant_{each.variant}", each.variant)
+            subjects.setdefault((each.title, variant, each.explanation), []).append(each.subject.label)
+    variants: dict[tuple[str, str, str], list[str]] = {}
+    for (title, variant, explanation), labels in subjects.items():
+        variants.setdefault((title, explanation, ", ".join(labels)), []).append(variant)
+    return [
+        {"title": title, "variants": ", ".join(its), "explanation": explanation, "subjects": labels}
+        for (title, explanation, labels), its in variants.items()
+    ]
 
 
 def _methods(report: Report, text: Mapping[str, str]) -> list[dict[str, Any]]:
