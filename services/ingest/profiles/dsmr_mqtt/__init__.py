@@ -13,6 +13,8 @@ PROFILE = Profile(
         "dsmr/json",
         "dsmr/el",
         "dsmr/gas",
+        "dsmr/status",
+        "+/dsmr/consumption/gas/+",
         "dsmr/consumption/gas/+",
         "dsmr/day-consumption/+",
         "dsmr/current-month/+",

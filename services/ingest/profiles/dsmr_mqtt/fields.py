@@ -5,12 +5,12 @@ meters.md 1 rows 8 to 10, 2.2. "Delivered" is delivered to the home: import.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from schemas.energy import Carrier, Gauge, Register
 from services.ingest.codecs import trusted
 
-__all__ = ["CLOCKS", "DERIVED", "DSMR2MQTT", "GAS", "READING", "TARIFF", "Field"]
+__all__ = ["AVAILABILITY", "CLOCKS", "DERIVED", "DSMR2MQTT", "GAS", "READING", "STATUS", "TARIFF", "Field"]
 
 
 class Field(NamedTuple):
@@ -67,6 +67,9 @@ CLOCKS: Final = {
 """Fields that are the instant of the values after them, and of which carrier."""
 
 TARIFF: Final = "electricity_tariff"
+STATUS: Final = "status"
+AVAILABILITY: Final[Mapping[str, Literal["online", "offline"]]] = {"online": "online", "offline": "offline"}
+"""Last will of dsmr2mqtt."""
 
 DERIVED: Final = frozenset(("day-consumption", "current-month", "current-year", "meter-stats"))
 """Levels of topics with sums, costs and counts that the reader makes of the indexes."""

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from schemas.energy import Carrier, Gauge, Register
 from schemas.envelope import AnyRecord
+from schemas.status import DeviceStatus
 from services.ingest.clock import Reading, believe, dsmr_ws, receive_time, wall_clock_text
 from services.ingest.codecs import tic, trusted
 from services.ingest.codecs.jsontext import finite, index
@@ -53,6 +54,8 @@ def parse(
     text = message.payload.decode("ascii", "replace").strip()
     if text.lower() in NO_VALUE:
         return Ignored("no-value")
+    if field == fields.STATUS:
+        return (_status(message, context, prefix, text),)
     if field in fields.CLOCKS:
         _remember_clock(text, field, message, context, prefix)
         return Ignored("clock-of-the-values")
@@ -76,6 +79,18 @@ def _value(
     return tuple(
         reading_of(message, context, prefix, known.carrier, each, ((register,), ()))
         for register, each in (*held, (part, at))
+    )
+
+
+def _status(message: Message, context: Context, prefix: str, word: str) -> AnyRecord:
+    """The last will of dsmr2mqtt."""
+    return DeviceStatus(
+        device=context.names.device(f"{FAMILY}:{prefix}"),
+        observed_at=message.received_at,
+        received_at=message.received_at,
+        clock="none",
+        retained=message.retained,
+        availability=fields.AVAILABILITY.get(word, "unknown"),
     )
 
 

@@ -23,7 +23,7 @@ COUNTS: Final[Mapping[str, Callable[[float], Gauge]]] = {
 """Months left in the battery, and how often the module was read; names differ by fork."""
 
 _NUMBER: Final = re.compile(r"[0-9]{1,10}(\.[0-9]{1,6})?")
-_SERIAL: Final = re.compile(r"cyble-(?:[0-9]{2}-)?([0-9]{3,10})\b")
+_SERIAL: Final = re.compile(r"cyble[-/](?:[0-9]{2}-)?([0-9]{3,10})\b")
 
 
 def parse(message: Message, context: Context) -> tuple[AnyRecord, ...] | Ignored:

@@ -12,7 +12,18 @@ from typing import Final, NamedTuple
 from schemas.energy import Carrier, Gauge, Register
 from services.ingest.codecs import trusted
 
-__all__ = ["CARRIERS", "CLOCKS", "GAUGES", "SET_DATES", "TOTALS", "TOTAL_CLOCKS", "USAGE", "Field", "tariff_field"]
+__all__ = [
+    "CARRIERS",
+    "CLOCKS",
+    "GAUGES",
+    "POWERS_KW",
+    "SET_DATES",
+    "TOTALS",
+    "TOTAL_CLOCKS",
+    "USAGE",
+    "Field",
+    "tariff_field",
+]
 
 
 class Field(NamedTuple):
@@ -42,11 +53,12 @@ TOTALS: Final[tuple[tuple[tuple[str, Field], ...], ...]] = (
         ("total_energy_kwh", Field(_IMPORT)),
         ("heat_kwh", Field(_IMPORT)),
         ("total_heat_energy_kwh", Field(_IMPORT)),
+        ("total_heating_kwh", Field(_IMPORT)),
         ("current_consumption_kwh", Field(_IMPORT)),
     ),
     (("total_energy_production_kwh", Field(_EXPORT)),),
     (("backflow_m3", Field(_BACKFLOW)), ("total_backward_m3", Field(_BACKFLOW)), ("backward_m3", Field(_BACKFLOW))),
-    (("current_consumption_hca", Field(_HCA)), ("current_hca", Field(_HCA))),
+    tuple((name, Field(_HCA)) for name in ("current_consumption_hca", "current_hca", "current_period_consumption_hca")),
     (("total_reactive_energy_consumption_kvarh", Field(trusted.register("reactive_energy", "import", "kvarh"))),),
     (("total_reactive_energy_production_kvarh", Field(trusted.register("reactive_energy", "export", "kvarh"))),),
 )
@@ -93,14 +105,14 @@ GAUGES: Final[Mapping[str, Field]] = {
     "return_c": Field(trusted.gauge("return_temperature", "total", "degC")),
     "external_temperature_c": Field(trusted.gauge("external_temperature", "total", "degC")),
     "current_power_consumption_kw": Field(trusted.gauge("active_power", "import", "W"), 1e3),
+    "power_kw": Field(trusted.gauge("active_power", "net", "W"), 1e3),
     "current_power_production_kw": Field(trusted.gauge("active_power", "export", "W"), 1e3),
     **{f"voltage_at_phase_{n}_v": Field(trusted.gauge("voltage", f"L{n}", "V")) for n in _PHASES},
     **{f"current_at_phase_{n}_a": Field(trusted.gauge("current", f"L{n}", "A")) for n in _PHASES},
 }
-POWER_KW: Final = "power_kw"
-"""Thermal power of a heat meter, net power of an electricity meter."""
+POWERS_KW: Final = ("power_kw", "current_power_consumption_kw")
+"""Thermal power of a heat or cooling meter; of an electricity meter the first is net, the second import."""
 THERMAL: Final = Field(trusted.gauge("active_power", "thermal", "W"), 1e3)
-NET: Final = Field(trusted.gauge("active_power", "net", "W"), 1e3)
 
 CARRIERS: Final[tuple[tuple[str, Carrier], ...]] = (
     ("water", "water"),
@@ -114,7 +126,9 @@ CARRIERS: Final[tuple[tuple[str, Carrier], ...]] = (
 USAGE: Final = frozenset(("OK", "LEAKING", "LEAK", "BURST", "DRY", "REVERSED", "BACKFLOW", "REVERSE_FLOW", "NO_FLOW"))
 """Words of `status` on the water, not on the device."""
 
-_TARIFF: Final = re.compile(r"(total|total_energy_consumption|total_energy_production)_tariff_?([1-4])_(m3|kwh)")
+_TARIFF: Final = re.compile(
+    r"(total|total_volume|total_energy_consumption|total_energy_production)_tariff_?([1-4])_(m3|kwh)"
+)
 
 
 @lru_cache(maxsize=4096)

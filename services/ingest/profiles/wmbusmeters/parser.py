@@ -129,8 +129,8 @@ def _number(values: Mapping[str, Any], key: str) -> float | None:
 def _gauges(values: Mapping[str, Any], carrier: Carrier) -> Iterator[Gauge]:
     for key, value in values.items():
         field = fields.GAUGES.get(key)
-        if key == fields.POWER_KW:
-            field = fields.NET if carrier == "electricity" else fields.THERMAL
+        if key in fields.POWERS_KW and carrier != "electricity":
+            field = fields.THERMAL
         if field is None or value is None or (key.endswith("_c") and value == NO_SENSOR_DEGC):
             continue
         part = field.make(finite(scaled(finite(value, key), field.factor), key))
