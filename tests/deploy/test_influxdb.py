@@ -1,8 +1,6 @@
 """The shipped InfluxDB configuration and set-up on a real InfluxDB: only paths and the port are changed."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,52 +9,18 @@ import pytest
 from services.aggregator.adapters.influx import InfluxStore
 from services.aggregator.ports import Point, Unavailable
 from services.runtime.settings import InfluxSettings, read_settings
-from tests.servers.running import Influx, Server, ServerFailed
+from tests.deploy.shipped import ShippedInflux
+from tests.servers.running import Influx, ServerFailed
 
 pytestmark = pytest.mark.servers
 
 DAY_S = 86_400
 
 
-class Shipped(Influx):
-    """InfluxDB as the container starts it; nothing is set up."""
-
-    def __init__(self, data: Path, site: Path) -> None:
-        super().__init__(data)
-        text = (site / "deploy/influxdb/config.yml").read_text("utf-8")
-        for shipped, here in (("/var/lib/influxdb2", str(data)), ('":8086"', f'"127.0.0.1:{self.port}"')):
-            assert shipped in text
-            text = text.replace(shipped, here)
-        (data / "config").mkdir()
-        (data / "config" / "config.yml").write_text(text, "utf-8")
-
-    def command(self) -> list[str]:
-        """The command line of docker-compose.yml."""
-        return ["env", f"INFLUXD_CONFIG_PATH={self.data}/config", str(self._program), "run"]
-
-    def start(self) -> "Shipped":
-        """Start, and nothing more."""
-        Server.start(self)
-        return self
-
-    def set_up(self, site: Path) -> str:
-        """Run the set-up of docker-compose.yml; gives what it said."""
-        script = [sys.executable, str(site / "deploy/influxdb/set_up.py"), "--url", self.url]
-        command = [*script, "--secrets", str(site / "deploy/secrets")]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env={"PATH": os.environ["PATH"]})
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def as_holder(self, site: Path, name: str) -> "Shipped":
-        """From now on `request` and `query` use this token."""
-        self.token = (site / "deploy/secrets" / name).read_text("utf-8")
-        return self
-
-
 @pytest.fixture(scope="module")
-def influx(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shipped]:
+def influx(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ShippedInflux]:
     """Set up once."""
-    with Shipped(tmp_path_factory.mktemp("shipped-influx"), site) as server:
+    with ShippedInflux(tmp_path_factory.mktemp("shipped-influx"), site) as server:
         server.set_up(site)
         yield server
 
@@ -72,7 +36,7 @@ def _point(measurement: str) -> Point:
     return Point(measurement, tags, (("value", 1.0),), 1_790_000_000_000_000_000)
 
 
-def test_buckets_keep_what_is_promised(influx: Shipped, site: Path) -> None:
+def test_buckets_keep_what_is_promised(influx: ShippedInflux, site: Path) -> None:
     """Raw keeps as long as ingest takes old readings, rollup and kpi for ever."""
     influx.as_holder(site, "influxdb_operator.token")
     found = influx.request("GET", "/api/v2/buckets?limit=100")["buckets"]
@@ -122,7 +86,7 @@ async def test_a_token_writes_only_where_it_must(
     ],
 )
 async def test_a_token_reads_only_what_it_must(
-    influx: Shipped, site: Path, holder: str, bucket: str, *, may: bool
+    influx: ShippedInflux, site: Path, holder: str, bucket: str, *, may: bool
 ) -> None:
     """In InfluxQL, where a bucket answers as the database of its name; another bucket looks empty."""
     for writer, measurement in (("aggregator", "meter"), ("aggregator", "energy"), ("report", "kpi")):
@@ -132,7 +96,7 @@ async def test_a_token_reads_only_what_it_must(
     assert bool(influx.query("SHOW MEASUREMENTS", bucket)) is may
 
 
-def test_setting_up_again_changes_nothing(influx: Shipped, site: Path) -> None:
+def test_setting_up_again_changes_nothing(influx: ShippedInflux, site: Path) -> None:
     """It runs at each `docker compose up`: tokens in use stay valid."""
     tokens = {path: path.read_text("utf-8") for path in (site / "deploy/secrets").glob("*.token")}
     assert all(tokens.values())
@@ -140,7 +104,7 @@ def test_setting_up_again_changes_nothing(influx: Shipped, site: Path) -> None:
     assert {path: path.read_text("utf-8") for path in tokens} == tokens
 
 
-def test_a_lost_token_is_replaced_and_the_old_one_ends(influx: Shipped, site: Path) -> None:
+def test_a_lost_token_is_replaced_and_the_old_one_ends(influx: ShippedInflux, site: Path) -> None:
     """In the same file, because containers have it mounted; no other token changes."""
     path = site / "deploy/secrets/grafana.token"
     old, inode = path.read_text("utf-8"), path.stat().st_ino
@@ -154,7 +118,9 @@ def test_a_lost_token_is_replaced_and_the_old_one_ends(influx: Shipped, site: Pa
 
 
 @pytest.mark.parametrize(("bucket", "days"), [("garonne_raw", 0), ("garonne_rollup", 30)])
-def test_a_retention_that_somebody_changed_is_set_right(influx: Shipped, site: Path, bucket: str, days: int) -> None:
+def test_a_retention_that_somebody_changed_is_set_right(
+    influx: ShippedInflux, site: Path, bucket: str, days: int
+) -> None:
     """What stands in the set-up is what holds, in both directions."""
     influx.as_holder(site, "influxdb_operator.token")
     path = f"/api/v2/buckets?name={bucket}"
@@ -166,7 +132,7 @@ def test_a_retention_that_somebody_changed_is_set_right(influx: Shipped, site: P
     assert influx.request("GET", path)["buckets"][0]["retentionRules"] == before["retentionRules"]
 
 
-def test_nobody_reads_without_a_token(influx: Shipped) -> None:
+def test_nobody_reads_without_a_token(influx: ShippedInflux) -> None:
     """No token, no figures."""
     influx.token = "made-up"
     with pytest.raises(ServerFailed, match="401"):

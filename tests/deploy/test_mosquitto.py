@@ -19,6 +19,7 @@ from services.ingest.adapters.mqtt import MqttSource
 from services.ingest.assembly import topics_of
 from services.runtime.settings import read_settings
 from tests.contract.worlds import Connections
+from tests.deploy.shipped import ShippedMosquitto
 from tests.servers.running import Mosquitto
 
 pytestmark = pytest.mark.servers
@@ -30,18 +31,7 @@ _SUCCESS, _NOT_AUTHORIZED = "Success", "Not authorized"
 @pytest.fixture(scope="module")
 def broker(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
     """Mosquitto as the container has it."""
-    server = Mosquitto(tmp_path_factory.mktemp("shipped-mosquitto"))
-    text = (site / "deploy/mosquitto/mosquitto.conf").read_text("utf-8")
-    for shipped, here in (
-        ("listener 8883\n", f"listener {server.port} 127.0.0.1\n"),
-        ("/run/mosquitto/", f"{site}/deploy/secrets/mosquitto/"),
-        ("/mosquitto/config/", f"{site}/deploy/mosquitto/"),
-        ("/mosquitto/data/", f"{server.data}/"),
-    ):
-        assert shipped in text
-        text = text.replace(shipped, here)
-    server.configuration.write_text(text + ("user root\n" if os.geteuid() == 0 else ""), "utf-8")
-    with server:
+    with ShippedMosquitto(tmp_path_factory.mktemp("shipped-mosquitto"), site) as server:
         yield server
 
 

@@ -14,7 +14,7 @@ from types import ModuleType
 import pytest
 
 from tests.deploy.conftest import ROOT
-from tests.deploy.test_influxdb import Shipped
+from tests.deploy.shipped import ShippedInflux
 
 SCRIPT = ROOT / "deploy/report/nightly.py"
 
@@ -73,18 +73,18 @@ def test_it_says_how_a_run_ended_and_stops_when_told(tmp_path: Path, code: int, 
 
 
 @pytest.fixture(scope="module")
-def influx(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shipped]:
+def influx(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ShippedInflux]:
     """As the container has it, set up."""
     for token in (site / "deploy/secrets").glob("*.token"):
         if token.stem in {"aggregator", "report", "grafana"}:
             os.truncate(token, 0)
-    with Shipped(tmp_path_factory.mktemp("report-influx"), site) as server:
+    with ShippedInflux(tmp_path_factory.mktemp("report-influx"), site) as server:
         server.set_up(site)
         yield server
 
 
 @pytest.mark.servers
-def test_the_reports_token_is_enough_for_a_report(site: Path, influx: Shipped, tmp_path: Path) -> None:
+def test_the_reports_token_is_enough_for_a_report(site: Path, influx: ShippedInflux, tmp_path: Path) -> None:
     """The command of docker-compose.yml, with its configuration and its token, writes its files and says so."""
     environment = {
         **os.environ,
