@@ -62,6 +62,8 @@ class Normaliser:
         self._contexts = contexts
         self._keys = keys
         self._routes: TopicTree[Profile] = TopicTree()
+        self._named: list[frozenset[str]] = []
+        self._announced: frozenset[str] = frozenset()
         self._learning = [profile for profile in profiles.values() if profile.claims or profile.announced_topics]
         self._filters = {name: (topics or {}).get(name, profile.topics) for name, profile in profiles.items()}
         for name, filters in self._filters.items():
@@ -91,7 +93,10 @@ class Normaliser:
     def announced_topics(self) -> frozenset[str]:
         """Topics that announcements named so far and no filter takes: they must be subscribed to as well."""
         named = [each.announced_topics(self._contexts[each.name]) for each in self._learning if each.announced_topics]
-        return frozenset(topic for topics in named for topic in topics if not self._routes.match(topic))
+        if named != self._named:  # cheap while nothing changes: equal sets are the same object then
+            self._named = named
+            self._announced = frozenset(topic for topics in named for topic in topics if not self._routes.match(topic))
+        return self._announced
 
     @property
     def announcements(self) -> tuple[str, ...]:
