@@ -28,7 +28,21 @@ EXACT_TIME: Final = timedelta(milliseconds=1)
 EXACT: Final = 1e-9
 NODE_TOLERANCE_M: Final = 0.02
 LENGTH_TOLERANCE_M: Final = 0.1
-NOT_KEPT: Final = frozenset(("external_temperature", "btp_port", "message_frame"))
+NOT_KEPT: Final = frozenset(
+    (
+        "btp_port",
+        "drive_direction",
+        "exterior_lights",
+        "external_temperature",
+        "lane_position",
+        "lateral_acceleration",
+        "linked_cause",
+        "message_frame",
+        "performance_class",
+        "steering_wheel_angle",
+        "vertical_acceleration",
+    )
+)
 """What a message also says, and no record of ours holds; `count` of path points is another."""
 EVENT_STATES: Final = (
     "unavailable",
@@ -58,7 +72,33 @@ REQUEST_TYPES: Final = {
     "priorityRequestUpdate": "update",
     "priorityCancellation": "cancellation",
 }
-ROLES: Final = {"basicVehicle": 0, "publicTransport": 1, "specialTransport": 2, "emergency": 6}
+ROLES: Final = (
+    "basicVehicle",
+    "publicTransport",
+    "specialTransport",
+    "dangerousGoods",
+    "roadWork",
+    "roadRescue",
+    "emergency",
+    "safetyCar",
+    "none-unknown",
+    "truck",
+    "motorcycle",
+    "roadSideSource",
+    "police",
+    "fire",
+    "ambulance",
+    "dot",
+    "transit",
+    "slowMoving",
+    "stopNgo",
+    "cyclist",
+    "pedestrian",
+    "nonMotorized",
+    "military",
+    "tram",
+)
+DISTANCES_M: Final = {"m": 1.0, "km": 1000.0}
 TERMINATIONS: Final = {"isCancellation": "cancellation", "isNegation": "negation"}
 DIRECTIONS: Final = ("all", "upstream", "downstream", "opposite")
 VEHICLE: Final = {
@@ -82,6 +122,9 @@ HAZARD: Final = {
     "termination": "termination",
     "validity": "validity_s",
     "detection_time": "detection_time",
+    "information_quality": "information_quality",
+    "transmission_interval": "transmission_interval_s",
+    "station_type": "station_type",
 }
 REQUEST: Final = {"speed": "speed_mps", "heading": "heading_deg", "altitude": "position.altitude_m"}
 GEOMETRY: Final = {"speed_limit": "speed_limit_mps", "lane_width": "lane_width_m"}
@@ -107,6 +150,8 @@ def check(fact: dict[str, Any], events: Sequence[Event], names: Names) -> str | 
     quantity = fact["quantity"]
     if quantity in NOT_KEPT or (quantity == "count" and fact.get("register", "").startswith("path_points")):
         return None
+    if quantity == "station_id" and not any(isinstance(event.record, VehicleState) for event in events):
+        return None  # the sender of a message about a junction or a hazard is not kept
     found = [each for event in events for each in _candidates(fact, event.record, names)]
     if fact["value"] is None:
         return _made_up(fact, found)
@@ -139,6 +184,8 @@ def _candidates(fact: dict[str, Any], record: Record, names: Names) -> Iterator[
         yield from _vehicle(fact, record, names)
     elif isinstance(record, RoadHazard):
         yield from _hazard(fact, record, names)
+    elif isinstance(record, SignalState) and quantity == "count" and fact.get("register") == "signal_groups":
+        yield Found(len(record.groups), record)
     elif isinstance(record, SignalState) and quantity == "signal_state":
         yield from (_signal(fact, each, record) for each in record.groups if each.signal_group == fact["signal_group"])
     elif isinstance(record, IntersectionGeometry):
@@ -191,7 +238,8 @@ def _hazard_problem(fact: dict[str, Any], record: RoadHazard, names: Names) -> s
     if "termination" in fact or fact["quantity"] == "hazard_end":
         wanted["termination"] = TERMINATIONS[fact["termination"]]
     if "relevance_distance" in fact:
-        wanted["relevance_distance_m"] = float(fact["relevance_distance"].removeprefix("less than ").removesuffix(" m"))
+        *_, number, unit = fact["relevance_distance"].split()
+        wanted["relevance_distance_m"] = float(number) * DISTANCES_M[unit]
     if "relevance_direction" in fact:
         wanted["relevance_direction"] = DIRECTIONS.index(fact["relevance_direction"])
     return _differences(wanted, record)
@@ -274,7 +322,7 @@ def _priority(fact: dict[str, Any], record: PriorityRequest | PriorityStatus, na
         yield Found(_field(record, REQUEST[quantity]), record)
     elif quantity == "priority_request":
         if "role" in fact:
-            wanted["role"] = ROLES[fact["role"]]
+            wanted["role"] = ROLES.index(fact["role"])
         if "arrival" in fact:
             wanted["arrival_at"] = datetime.fromisoformat(fact["arrival"])
         said = next((name for name, ours in REQUEST_TYPES.items() if ours == record.request_type), None)

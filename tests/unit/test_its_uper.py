@@ -75,7 +75,7 @@ def _record(octets: bytes) -> VehicleState:
 
 @given(cams())
 @settings(max_examples=300)
-def test_a_record_says_what_wasencoded(cam: dict[str, Any]) -> None:
+def test_a_record_says_what_was_encoded(cam: dict[str, Any]) -> None:
     """Every value of every valid CAM of both versions, by an encoder that shares nothing with the reader."""
     record = _record(encoded(cam))
     for name, value in _expected(cam).items():

@@ -80,7 +80,7 @@ def _motion(vehicle: Body, body: Body) -> dict[str, Any]:
     }
     controls = vehicle.get("acceleration_control")
     if controls is not None:
-        motion["brake_pedal"] = bool(flags_set(fold(controls), ("brakePedalEngaged",), "acceleration_control"))
+        motion["brake_pedal"] = _brake_pedal(controls)
     low = body.get("low_frequency_container")
     if low is not None:
         motion["vehicle_role"] = _role(low)
@@ -88,6 +88,13 @@ def _motion(vehicle: Body, body: Body) -> dict[str, Any]:
     if special is not None:
         motion["embarkation"] = _embarkation(special)
     return motion
+
+
+def _brake_pedal(controls: Any) -> bool:
+    """Of an object of booleans (2.x), a bit string with bit 0 first (1.x), or a list of names."""
+    if type(controls) is dict and type(controls.get("brake_pedal_engaged")) is bool:
+        return bool(controls["brake_pedal_engaged"])
+    return bool(flags_set(fold(controls), ("brakePedalEngaged",), "acceleration_control"))
 
 
 def _value(element: Any) -> Any:
