@@ -111,6 +111,7 @@ async def make_report(  # noqa: PLR0913 - the options of a report
     chosen = tuple(wanted) or programmes()
     _known("programme", chosen, programmes())
     _known("format", formats, FORMATS)
+    _stored(settings)
     try:
         registry = read_registry(settings.households_file)
         families = _families(settings, registry)
@@ -145,6 +146,15 @@ def _known(what: str, given: Iterable[str], known: Sequence[str]) -> None:
     unknown = [each for each in given if each not in known]
     if unknown:
         raise ReportProblem(f"there is no {what} {unknown[0]!r}; there are: {', '.join(known)}")
+
+
+def _stored(settings: Settings) -> None:
+    """An embedded store that is not there would be made, and reported on as empty."""
+    path = settings.embedded.folder / "series.sqlite"
+    if settings.storage == "embedded" and not path.exists():
+        raise ReportProblem(
+            f"there is no {path}: is embedded.folder right? `garonne run` makes it, with the first points"
+        )
 
 
 def _families(settings: Settings, registry: Registry) -> dict[str, Family]:

@@ -12,6 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from services.aggregator.report.model import report_schema
+from services.embedded.series import SqliteStore
 from services.reporting import ReportProblem, make_report
 from services.runtime.settings import EmbeddedSettings, Settings
 from tests.report_city import BASELINE, END, START, City, build_city
@@ -44,6 +45,11 @@ async def reported(city: City, *, language: str = "fr", baseline: bool = True) -
 def entries(data: dict[str, Any], kpi: str, variant: str) -> dict[str, dict[str, Any]]:
     """Entries of one variant by subject."""
     return {each["subject"]["id"]: each for each in data["entries"] if (each["kpi"], each["variant"]) == (kpi, variant)}
+
+
+def names_in(folder: Path) -> list[str]:
+    """What stands in a folder."""
+    return [path.name for path in folder.iterdir()]
 
 
 class Page(HTMLParser):
@@ -187,8 +193,9 @@ async def test_a_silent_junction_of_the_map_is_listed(city: City) -> None:
 
 async def test_an_empty_store_makes_a_report_that_says_so(tmp_path: Path) -> None:
     """A first day, without data, registry or junctions: a page all the same."""
-    (tmp_path / "var").mkdir()
-    settings = Settings(storage="embedded", embedded=EmbeddedSettings(folder=tmp_path / "var"))
+    settings = Settings(storage="embedded", embedded=EmbeddedSettings(folder=tmp_path))
+    async with SqliteStore(tmp_path / "series.sqlite") as store:
+        await store.write([])
     (page,) = await make_report(
         settings,
         start=START,
@@ -275,6 +282,23 @@ async def test_a_wrong_question_is_refused_with_a_way_out(city: City, changes: d
     }
     with pytest.raises(ReportProblem, match=message):
         await make_report(city.settings, **options | changes)
+
+
+async def test_a_folder_without_a_store_is_not_reported_as_an_empty_city(tmp_path: Path) -> None:
+    """A mistyped `embedded.folder` is named, and nothing is made there."""
+    settings = Settings(storage="embedded", embedded=EmbeddedSettings(folder=tmp_path / "vra"))
+    with pytest.raises(ReportProblem, match=r"embedded\.folder"):
+        await make_report(
+            settings,
+            start=START,
+            end=END,
+            baseline_start=None,
+            baseline_end=None,
+            language="fr",
+            formats=("json",),
+            folder=tmp_path,
+        )
+    assert names_in(tmp_path) == []
 
 
 async def test_without_its_key_the_registry_cannot_be_matched(city: City) -> None:
