@@ -30,7 +30,10 @@ def check(fact: dict[str, Any], messages: Sequence[Message]) -> str | None:
         return None if sequences[event] == fact["value"] else f"bdSeq is {sequences[event]}, not {fact['value']}"
     if fact["value"] is None:
         return f"a name was made up: {resolved[event][0].name}" if resolved[event] else None
-    found = [each for each in resolved[event] if each.name == fact["register"] and each.value == fact["value"]]
+    # Text and booleans are named, and their values left alone.
+    is_number = type(fact["value"]) in (int, float)
+    named = [each for each in resolved[event] if each.name == fact["register"]]
+    found = [each for each in named if each.value == fact["value"] or not is_number]
     if not found or found[0].timestamp_ms is None:
         return f"no metric {fact['register']} of {fact['value']}"
     at = datetime.fromtimestamp(found[0].timestamp_ms / 1000, UTC)

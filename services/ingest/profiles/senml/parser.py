@@ -101,16 +101,21 @@ def _value(each: senml.Measurement, name: str, mapping: Mapping[str, str]) -> _F
 def _integral(each: senml.Measurement, name: str, mapping: Mapping[str, str]) -> _Found:
     """The sum over seconds: of a power, an energy; of a flow, a volume.
 
-    The sum of a net power goes both ways and is no index, unless it is one way by what the device says of it.
+    Of a power without a direction it is import, unless the power is negative: then it goes both ways and is no index.
     """
     unit = _INTEGRATED.get(each.unit or "")
     if each.sum_s is None or unit is None:
         return
     what = meaning(_known(each, name, mapping), unit, mapping)
+    if what is None and (each.value is None or each.value >= 0):
+        power = meaning(name, each.unit, {})
+        if power is not None and power(0.0, "s") == _NET_POWER:
+            what = meaning("import", unit, {})
     if what is not None and what.is_register:
         yield what.carrier, what(each.sum_s, "s")
 
 
+_NET_POWER: Final = Gauge(quantity="active_power", name="net", value=0.0, unit="W")
 _INTEGRATED: Final = {"W": "J", "kW": "kJ", "MW": "MJ", "m3/s": "m3", "l/s": "l"}
 
 
