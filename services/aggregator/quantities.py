@@ -43,7 +43,7 @@ Family = Literal["total", "supplier", "distributor", "tariff", "contract", "phas
 
 _FAMILIES: Final[tuple[tuple[Family, str], ...]] = (
     ("total", r"total"),
-    ("supplier", r"supplier_\d+"),
+    ("supplier", r"(?:supplier|tier)_\d+"),
     ("distributor", r"distributor_\d+"),
     ("tariff", r"T\d+"),
     ("contract", r"base|HC|HP|(?:tempo|ejp)_.*"),
