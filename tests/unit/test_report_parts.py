@@ -8,8 +8,17 @@ import pytest
 from typer.testing import CliRunner
 
 from services.aggregator.kpis.disclosure import publishable
+from services.aggregator.kpis.energy_saving import KPI as ENERGY_SAVING
 from services.aggregator.kpis.factors import FactorProblem, parse_factors
-from services.aggregator.kpis.inputs import Inputs, JunctionTraffic, Question, TrafficHour
+from services.aggregator.kpis.inputs import (
+    DayValue,
+    Home,
+    Inputs,
+    JunctionTraffic,
+    Question,
+    RegisterDays,
+    TrafficHour,
+)
 from services.aggregator.kpis.intervals import ratio_error, student_95
 from services.aggregator.kpis.results import NotAssessed, Period, Result, Subject
 from services.aggregator.kpis.seasons import degree_day, degree_days, paired_days, same_calendar_days, years_before
@@ -60,6 +69,33 @@ def test_a_quiet_hour_is_not_told_by_the_difference() -> None:
     assert isinstance(outcome, Result)
     assert outcome.value == 102
     assert outcome.series == {}
+
+
+def saving(energies: list[float]) -> NotAssessed | Result:
+    """The published raw outcome of a team whose families took this a day before, and a tenth less now."""
+    homes = []
+    for place, before in enumerate(energies):
+        days = {DAY: DayValue(before * 0.9, 1.0), date(2024, 12, 1): DayValue(before, 1.0)}
+        register = RegisterDays(f"m{place}", "electricity", "import_energy", "total", "kWh", days)
+        homes.append(Home(f"h{place}", "castors", (register,)))
+    period = Period(DAY, DAY + timedelta(days=1))
+    question = Question(Subject("team", "castors", "Les Castors"), period, years_before(period))
+    return publishable(ENERGY_SAVING.compute(Inputs(FACTORS, tuple(homes)), question)[0])
+
+
+def test_a_percentage_needs_five_families() -> None:
+    """Four are withheld, five are not."""
+    assert isinstance(saving([10.0] * 4), NotAssessed)
+    five = saving([10.0] * 5)
+    assert isinstance(five, Result)
+    assert five.value == pytest.approx(10.0)
+    assert (five.baseline, five.reported, dict(five.series)) == (None, None, {})
+
+
+def test_a_family_that_outweighs_the_others_is_not_told_by_a_percentage() -> None:
+    """More than half of the energy is withheld, half is not."""
+    assert isinstance(saving([10.0] * 4 + [40.1]), NotAssessed)
+    assert isinstance(saving([10.0] * 4 + [40.0]), Result)
 
 
 def test_a_period_is_two_days_both_included() -> None:

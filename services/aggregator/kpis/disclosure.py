@@ -1,8 +1,9 @@
 """The gate before anything leaves: small groups are withheld, and never told by a difference of two. Pure.
 
-Energy: a percentage needs five families; amounts in kWh, counts of families by what they did and curves need ten, of
-which none has more than half, and are shown for the whole programme only: so no team's energy is the difference of
-two published sums (meters.md 6; the thresholds are data, `verified: false`). Traffic: five vehicles, in each hour too.
+Energy: a percentage needs five families of which none has more than half of the energy; amounts in kWh, counts of
+families by what they did and curves need ten, and are shown for the whole programme only: so no team's energy is the
+difference of two published sums (meters.md 6; the thresholds are data, `verified: false`).
+Traffic: five vehicles, in each hour too.
 """
 
 from dataclasses import replace
@@ -25,8 +26,8 @@ class Thresholds(NamedTuple):
 THRESHOLDS: Final = Thresholds()
 
 _FEW_HOMES: Final = Text(
-    "Too few families: the figure would tell about one of them.",
-    "Trop peu de familles : le chiffre parlerait de l’une d’elles.",
+    "Too few families, or one with more than half of the energy: the figure would tell about one of them.",
+    "Trop peu de familles, ou une qui a plus de la moitié de l’énergie : le chiffre parlerait de l’une d’elles.",
 )
 _FEW_VEHICLES: Final = Text(
     "Fewer than five vehicles: the figure would tell about one of them.",
@@ -46,10 +47,9 @@ def publishable(outcome: Outcome, thresholds: Thresholds = THRESHOLDS) -> Outcom
 
 def _energy(result: Result, thresholds: Thresholds) -> Outcome:
     share = result.largest_share or 0.0
-    if result.population < thresholds.homes_for_percent:
+    if result.population < thresholds.homes_for_percent or share > thresholds.largest_share:
         return _withheld(result, _FEW_HOMES)
-    large = result.population >= thresholds.homes_for_amounts and share <= thresholds.largest_share
-    if result.subject.kind == "programme" and large:
+    if result.subject.kind == "programme" and result.population >= thresholds.homes_for_amounts:
         return result
     figures = {name: value for name, value in result.figures.items() if name in _KEPT}
     return replace(result, baseline=None, reported=None, change_percent=None, figures=figures, series={})

@@ -141,7 +141,7 @@ class Result:
         quality: class of U4SSC.
         interval: with its method.
         formula: in words and signs.
-        factor_set: which factors were used.
+        factor_set: which factors were used, if any.
         fingerprint: of all inputs: the same inputs give the same text.
         method_version: of the computation.
         limits: what the value does not say.
@@ -159,7 +159,7 @@ class Result:
     population: int
     quality: Quality
     formula: Text
-    factor_set: str
+    factor_set: str | None
     fingerprint: str
     method_version: str
     baseline_period: Period | None = None

@@ -101,7 +101,7 @@ class Assessed(_Common):
     quality: str = Field(description="Data-quality class of U4SSC.")
     interval: Interval | None
     formula: str
-    factor_set: str
+    factor_set: str | None
     fingerprint: str = Field(description="Of the inputs: the same inputs give the same text.")
     method_version: str
     limits: tuple[str, ...]

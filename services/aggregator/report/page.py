@@ -1,6 +1,6 @@
 """The report as one HTML file: nothing is loaded from elsewhere."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import cache
 from typing import Any
@@ -78,19 +78,23 @@ def _missing(report: Report, text: Mapping[str, str]) -> list[dict[str, str]]:
 
 def _methods(report: Report, text: Mapping[str, str]) -> list[dict[str, Any]]:
     """One block for each indicator and variant that has a value."""
-    seen: dict[tuple[str, str], Assessed] = {}
+    seen: dict[tuple[str, str], list[Assessed]] = {}
     for entry in report.entries:
         if isinstance(entry, Assessed):
-            seen.setdefault((entry.kpi, entry.variant), entry)
-    return [_method(entry, report, text) for entry in seen.values()]
+            seen.setdefault((entry.kpi, entry.variant), []).append(entry)
+    return [_method(its, report, text) for its in seen.values()]
 
 
-def _method(entry: Assessed, report: Report, text: Mapping[str, str]) -> dict[str, Any]:
-    language = report.language
+def _method(entries: Sequence[Assessed], report: Report, text: Mapping[str, str]) -> dict[str, Any]:
+    """Of an indicator: the whole programme comes first where there is one."""
+    language, entry = report.language, entries[0]
+    whole = entry.subject.kind == "programme"
+    coverage = entry.coverage if whole else min(each.coverage for each in entries)
+    least = "" if whole else text["at_least"] + " "
     rows = [
         (text["formula"], entry.formula),
         (text["quality"], QUALITY[entry.quality].in_language(language)),
-        (text["coverage"].capitalize(), percent(100 * entry.coverage, language, 0)),
+        (text["coverage"].capitalize(), least + percent(100 * coverage, language, 0)),
     ]
     figures = entry.figures
     if "homes_regression" in figures:
@@ -102,9 +106,10 @@ def _method(entry: Assessed, report: Report, text: Mapping[str, str]) -> dict[st
     if entry.target is not None:
         rows.append((text["source_goal"], entry.target.source))
     note = "" if entry.references_verified else " " + text["unverified"]
+    if entry.factor_set is not None:
+        rows.append((text["factors"], entry.factor_set))
     rows += [
-        (text["factors"], entry.factor_set),
-        (text["version"], f"{entry.method_version} · {entry.fingerprint}"),
+        (text["version"], f"{entry.method_version} · {entry.fingerprint}" if whole else entry.method_version),
         (text["references"], ", ".join(entry.references) + note),
     ]
     variant = text.get(f"variant_{entry.variant}", entry.variant)

@@ -108,6 +108,7 @@ WORDS: Final[dict[str, Text]] = {
     "median_short": Text("median family", "famille médiane"),
     "families": Text("families", "familles"),
     "coverage": Text("coverage", "couverture"),
+    "at_least": Text("at least", "au moins"),
     "unranked": Text("not ranked", "non classée"),
     "saving_axis": Text("saving in %", "économie en %"),
     "traffic_title": Text("Vehicles by junction", "Véhicules par carrefour"),
@@ -158,13 +159,14 @@ WORDS: Final[dict[str, Text]] = {
     "limits": Text("Limits", "Limites"),
     "source_goal": Text("Goal", "Objectif"),
     "privacy": Text(
-        "No family appears. Percentages need five families, amounts and curves ten; traffic five vehicles. "
-        "This report is for members of the programmes and the city.",
-        "Aucune famille n’apparaît. Un pourcentage demande cinq familles, un montant ou une courbe dix ; "
-        "le trafic cinq véhicules. Ce rapport s’adresse aux membres des programmes et à la ville.",
+        "No family appears. A percentage needs five families, none with more than half of the energy; amounts and "
+        "curves need ten; traffic five vehicles. This report is for members of the programmes and the city.",
+        "Aucune famille n’apparaît. Un pourcentage demande cinq familles, aucune n’ayant plus de la moitié de "
+        "l’énergie ; un montant ou une courbe, dix ; le trafic, cinq véhicules. Ce rapport s’adresse aux membres des "
+        "programmes et à la ville.",
     ),
     "made": Text("Made by Garonne on {day}.", "Fait par Garonne le {day}."),
-    "times": Text("Days and hours are those of {zone}.", "Jours et heures de {zone}."),
+    "times": Text("Days and hours of the time zone {zone}.", "Jours et heures du fuseau {zone}."),
     "variant_raw": Text("as measured", "brute"),
     "variant_degree_days": Text("in the same weather", "à météo égale"),
     "variant_seen": Text("seen", "vus"),

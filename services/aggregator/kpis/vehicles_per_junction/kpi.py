@@ -82,7 +82,7 @@ def compute(inputs: Inputs, question: Question) -> tuple[Outcome, ...]:
             population=vehicles,
             quality=Quality.MEASURED,
             formula=_FORMULA,
-            factor_set=inputs.factors.id,
+            factor_set=None,
             fingerprint=_fingerprint(question, hours, before),
             method_version=f"{NAME}/{METHOD}",
             baseline_period=baseline if comparable else None,
