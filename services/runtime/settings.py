@@ -195,7 +195,11 @@ class Settings(BaseSettings):
     timezone: ZoneName = Field(default="Europe/Paris", description="Of local days, and of clocks that tell no zone.")
     key_file: Path | None = Field(default=None, description="The secret behind all pseudonyms; at least 32 bytes.")
     households_file: Path | None = Field(default=None, description="Registry of households, teams and their devices.")
-    junctions_file: Path | None = Field(default=None, description="GeoJSON of the equipped junctions.")
+    junctions_file: Path | None = Field(
+        default=None,
+        description="GeoJSON of the equipped junctions: features with a property id, and a Polygon, or a Point with "
+        "radius_m. Outside of all of them a vehicle is not kept. Without a file, cells of about 430 m stand for them.",
+    )
     accept_past_days: Annotated[int, Field(ge=1, le=3660)] = Field(
         default=1098, description="A source time older than this is not believed; the receive time stands for it."
     )
