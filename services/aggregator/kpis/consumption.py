@@ -24,7 +24,9 @@ _FAMILIES: Final = tuple(
 )
 _CHANNELS: Final = re.compile(r"channel_\d+")
 _SIGN: Final = {"import_energy": 1, "consumption": 1, "volume": 1, "production": 1, "export_energy": -1}
-_LEAST_EXPORT_KWH: Final = 1.0
+_SOLAR: Final = frozenset({"export_energy", "production"})
+_LEAST_SOLAR_KWH: Final = 1.0
+"""Every Linky in standard mode shows an export register; in a home without panels it stays at zero."""
 
 Problem = Literal["no_factor", "export_without_production"]
 
@@ -73,18 +75,24 @@ def home_consumption(home: Home, factors: FactorSet) -> Consumption:
         if factor is None:
             return Consumption({}, {}, {}, "no_factor")
         days[key] = {day: DayValue(v.value * factor, v.coverage) for day, v in chosen_days(registers).items()}
-    exported = sum(value.value for key, its in days.items() if key[2] == "export_energy" for value in its.values())
-    if exported > _LEAST_EXPORT_KWH and not any(key[2] == "production" for key in days):
+    days = {key: its for key, its in days.items() if key[2] not in _SOLAR or _exceeds(its, _LEAST_SOLAR_KWH)}
+    quantities = {key[2] for key in days}
+    if "export_energy" in quantities and "production" not in quantities:
         return Consumption({}, {}, {}, "export_without_production")
     return _added(days)
 
 
+def _exceeds(days: Mapping[date, DayValue], least_kwh: float) -> bool:
+    return sum(value.value for value in days.values()) > least_kwh
+
+
 def _added(days: Mapping[tuple[str, str, str], Mapping[date, DayValue]]) -> Consumption:
+    """The days on which every series was measured: one that is silent is not one that counts nothing."""
     total: dict[date, float] = {}
     by_carrier: dict[str, float] = defaultdict(float)
     for day in sorted(set().union(*days.values())):
-        known = {key: its[day] for key, its in days.items() if day in its}
-        if any(value.coverage < DAY_COVERAGE for value in known.values()):
+        known = {key: its[day] for key, its in days.items() if day in its and its[day].coverage >= DAY_COVERAGE}
+        if len(known) < len(days):
             continue
         total[day] = sum(_SIGN[key[2]] * value.value for key, value in known.items())
         for key, value in known.items():
