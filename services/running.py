@@ -1,6 +1,7 @@
 """The services as the command line starts them: which adapters, how they stop."""
 
 import asyncio
+import errno
 import gc
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from services.ingest.assembly import PROBLEMS
 from services.runtime.lifecycle import stop_on_signals
-from services.runtime.settings import Settings
+from services.runtime.settings import ConfigurationProblem, Settings
 from services.runtime.telemetry import log_to_stderr
 
 if TYPE_CHECKING:
@@ -44,10 +45,16 @@ def serve(settings: Settings, *, ingest: bool, aggregate: bool) -> None:
                 _start_broker(settings, stack)
             _run(_serve(settings, ingest=ingest, aggregate=aggregate))
     except ExceptionGroup as group:
-        known, others = group.split((*PROBLEMS, OSError))
+        known, others = group.split((*PROBLEMS, ConfigurationProblem, OSError))
         if known is None or others is not None:
             raise
-        raise StartProblem("; ".join(str(each) for each in known.exceptions)) from group
+        raise StartProblem("; ".join(_plain(each) for each in known.exceptions)) from group
+
+
+def _plain(problem: BaseException) -> str:
+    if isinstance(problem, OSError) and problem.errno == errno.EADDRINUSE:
+        return f"{problem.strerror}; set ingest.metrics_port and aggregator.metrics_port to ports that are free"
+    return str(problem)
 
 
 def _start_broker(settings: Settings, stack: ExitStack) -> None:

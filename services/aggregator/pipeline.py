@@ -21,7 +21,7 @@ from schemas.envelope import Event
 from schemas.rejection import Reason, Rejected
 from services.aggregator.lineprotocol import line
 from services.aggregator.ports import Incoming, Log, Partition, Point, Refusal, Store, Unavailable
-from services.aggregator.projection import Placed, Projection, kinds_of
+from services.aggregator.projection import Placed, Projection
 from services.aggregator.telemetry import AggregatorTelemetry
 from services.runtime.lifecycle import Backoff
 from services.runtime.settings import AggregatorSettings
@@ -78,6 +78,11 @@ class Pipeline:
         self._backoff = Backoff()
         self._working_since: float | None = None
         self._asked = asyncio.Event()
+
+    @property
+    def kept(self) -> int:
+        """Readings of registers that are in memory."""
+        return self._projection.kept
 
     def stuck_s(self, now_s: float) -> float:
         """Seconds since the log was asked, or since the batch in hand was read; `now_s` is monotonic time."""
@@ -160,11 +165,12 @@ class Pipeline:
             Unavailable: not all of it is certainly stored; nothing is committed.
         """
         placed = await self._decode(batch)
-        self._telemetry.read(batch, kinds_of(placed))
         points = await self._projection.take(placed)
         for part in points:  # windows, then raw, then checkpoints
             await self._write(part)
         await self._log.commit(_positions(batch))
+        # Only now: a batch that is tried again is one batch.
+        self._telemetry.read(len(batch), [event for _, event in placed])
 
     async def _decode(self, batch: Sequence[Incoming]) -> list[Placed]:
         placed = []

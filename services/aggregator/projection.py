@@ -4,8 +4,8 @@ Windows come before the raw points that they were computed from: a reading that 
 windows stored. So a reading that comes again, after a crash or a restart, needs nothing more if it is known.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -68,6 +68,11 @@ class Projection:
         self._meters: dict[SeriesKey, Meter] = {}
         self._partition_of: dict[SeriesKey, Partition] = {}
         self._minutes: dict[Partition, Minutes] = defaultdict(Minutes)
+
+    @property
+    def kept(self) -> int:
+        """Readings of registers that are in memory."""
+        return sum(len(register) for meter in self._meters.values() for register in meter.registers.values())
 
     def forget(self, lost: frozenset[Partition]) -> None:
         """Another member took these partitions over, and will store more than what is in memory here."""
@@ -163,7 +168,6 @@ class Projection:
         if unknown:
             await self._read_again(place, minutes, min(unknown), first_offset)
         news = [minute for _, sample in samples if (minute := minutes.add(sample)) is not None]
-        self._telemetry.duplicates.inc(len(samples) - len(news))
         touched = set(news)
         points = [traffic_point(minutes.figures(minute)) for minute in sorted(touched)]
         minutes.forget(max(incoming.timestamp_ms for incoming, _ in samples))
@@ -182,8 +186,3 @@ class Projection:
                     minutes.add(sample)
         minutes.complete_from_ms = from_ms
         self._telemetry.reread.inc()
-
-
-def kinds_of(placed: Iterable[Placed]) -> Counter[str]:
-    """How many events of each kind."""
-    return Counter(event.record.kind for _, event in placed)

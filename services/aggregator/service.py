@@ -50,6 +50,7 @@ async def run_aggregator(  # noqa: PLR0913, PLR0917 - what the command line puts
 
 def _watch(telemetry: AggregatorTelemetry, pipeline: Pipeline, unhealthy_after_s: float) -> None:
     """Health turns red when nothing could be stored for too long."""
+    telemetry.kept.set_function(lambda: pipeline.kept)
     telemetry.stuck.set_function(lambda: pipeline.stuck_s(time.monotonic()))
 
     def moving() -> Check:

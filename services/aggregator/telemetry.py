@@ -2,23 +2,42 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import TypedDict
 
 import structlog
 from prometheus_client import CollectorRegistry, Gauge, Histogram
 from prometheus_client import Counter as Metric
 
-from services.aggregator.ports import Incoming, LogUnavailable, Partition, Refusal, Unavailable
+from schemas.envelope import Event
+from services.aggregator.ports import LogUnavailable, Partition, Refusal, Unavailable
 from services.runtime.telemetry import Health
 
 __all__ = ["AggregatorTelemetry"]
 
 _LOG = "event log"
 _STORE = "time series"
+_REMEMBERED = 32_768
 
 
 class _In(TypedDict):
     registry: CollectorRegistry
+
+
+class _Recent:
+    """The ids of the last events: a redelivery comes soon after what it repeats."""
+
+    def __init__(self) -> None:
+        self._ids: dict[str, None] = {}
+
+    def known(self, ids: Sequence[str]) -> int:
+        """How many of these were there already, or come twice among them; remembers them."""
+        new = dict.fromkeys(ids)
+        fresh = [each for each in new if each not in self._ids]
+        self._ids.update(dict.fromkeys(fresh))
+        for each in list(islice(self._ids, max(0, len(self._ids) - _REMEMBERED))):
+            del self._ids[each]
+        return len(ids) - len(fresh)
 
 
 class AggregatorTelemetry:
@@ -33,7 +52,7 @@ class AggregatorTelemetry:
         self.points = Metric("garonne_aggregator_points", "Points stored", ["measurement"], **at)
         self.refused = Metric("garonne_aggregator_refused", "Points refused for good", ["reason"], **at)
         self.undecodable = Metric("garonne_aggregator_undecodable", "Records that are no event", **at)
-        self.duplicates = Metric("garonne_aggregator_duplicates", "Samples that were known", **at)
+        self.duplicates = Metric("garonne_aggregator_duplicates", "Events read twice within a short while", **at)
         self.too_late = Metric("garonne_aggregator_too_late", "Vehicle messages too late for their minute", **at)
         self.reread = Metric("garonne_aggregator_reread", "Times that the log was read again for late messages", **at)
         self.loaded = Metric("garonne_aggregator_loaded", "Series read back from the raw bucket", **at)
@@ -46,13 +65,15 @@ class AggregatorTelemetry:
         self.health.ready(_LOG, "not asked yet")
         self.health.ready(_STORE, "not asked yet")
         self._silent: set[str] = set()
+        self._recent = _Recent()
 
-    def read(self, batch: Sequence[Incoming], kinds: Counter[str]) -> None:
-        """A batch was read."""
+    def read(self, records: int, events: Sequence[Event]) -> None:
+        """A batch was read and stored: so many records, and the events that they were."""
         self._answers(_LOG)
-        for kind, number in kinds.items():
+        for kind, number in Counter([event.record.kind for event in events]).items():
             self.events.labels(kind).inc(number)
-        self.undecodable.inc(len(batch) - kinds.total())
+        self.undecodable.inc(records - len(events))
+        self.duplicates.inc(self._recent.known([event.id for event in events]))
 
     def wrote(self, measurements: Counter[str], refusals: Sequence[Refusal], seconds: float) -> None:
         """Points were stored, some refused."""

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 
 from schemas.envelope import Event
@@ -20,6 +21,7 @@ __all__ = ["run_ingest"]
 
 _Gap = tuple[datetime, datetime]
 _LOOK_AT_ANNOUNCEMENTS_S = 1.0
+_LAST_GAPS_S = 5.0
 
 
 class _Events:
@@ -83,6 +85,9 @@ async def run_ingest(  # noqa: PLR0913 - the parts that make the service
         recording = group.create_task(_record_gaps(events, pipeline, normaliser, settings), name="ingest-gaps")
         following = group.create_task(_follow_announcements(source, normaliser), name="ingest-announced")
         await pipeline.run(stop)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_GAPS_S):
+                await events.gaps.join()
         recording.cancel()
         following.cancel()
 
@@ -125,3 +130,4 @@ async def _record_gaps(events: _Events, pipeline: Pipeline, normaliser: Normalis
             missing_until=missing_until,
         )
         await pipeline.emit(Event(normaliser.own_id(status.model_dump_json()), "garonne", status))
+        events.gaps.task_done()

@@ -11,7 +11,7 @@ import pytest
 from pydantic_core import from_json
 
 from services.ingest.adapters.mqtt import MqttSource
-from services.ingest.ports import Delivery
+from services.ingest.ports import Delivery, Outgoing, Unavailable
 from services.ingest.service import run_ingest
 from services.ingest.telemetry import IngestTelemetry
 from services.runtime.settings import IngestSettings, MqttSettings, Settings
@@ -165,6 +165,39 @@ async def test_a_broker_that_forgot_the_session_raises_the_alarm_and_the_flow_go
     assert gap["missing_from"] < gap["missing_until"]
     assert "messages may be missing" in telemetry.health.readyz()["session"].text
     assert telemetry.registry.get_sample_value("garonne_ingest_session_lost_total") == 1
+
+
+async def test_a_gap_is_in_the_record_even_if_ingest_is_stopped_at_once(tmp_path: Path) -> None:
+    """The event log is away while the session is lost; it comes back after the stop was asked for."""
+    telemetry, stop, log = IngestTelemetry(), asyncio.Event(), FakeSink()
+    sink = _FromThenOn(log, stop)
+    with Mosquitto(tmp_path) as server:
+        settings = Settings(mqtt=_settings(server.port), ingest=IngestSettings(batch=64, metrics_port=0))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(
+                run_ingest(settings, counting_normaliser(), ("counting/+",), sink, stop, telemetry=telemetry)
+            )
+            await _until_connections(telemetry, 1)
+            await asyncio.to_thread(server.stop)
+            server.forget()
+            await asyncio.to_thread(server.start)
+            await _until_connections(telemetry, 2)
+            stop.set()
+    assert [each.topic for each in log.log] == ["garonne.status"]
+
+
+class _FromThenOn:
+    """A sink that is away until an event is set."""
+
+    def __init__(self, inner: FakeSink, then: asyncio.Event) -> None:
+        self._inner = inner
+        self._then = then
+
+    async def send(self, batch: Sequence[Outgoing]) -> None:
+        """Not before."""
+        if not self._then.is_set():
+            raise Unavailable("not yet")
+        await self._inner.send(batch)
 
 
 async def _until_connections(telemetry: IngestTelemetry, number: int) -> None:

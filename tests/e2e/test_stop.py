@@ -1,5 +1,6 @@
 """Starting and stopping in good order, and what the services say of themselves meanwhile."""
 
+import socket
 import subprocess
 from itertools import islice
 from pathlib import Path
@@ -83,12 +84,31 @@ def test_health_turns_red_when_acknowledgements_stop_and_green_again(tmp_path: P
 @pytest.mark.parametrize("command", ["ingest", "aggregate"])
 def test_a_missing_key_is_one_line_and_exit_1(tmp_path: Path, command: str) -> None:
     """No traceback: what is wrong, and how to mend it."""
-    configuration = tmp_path / "garonne.toml"
-    configuration.write_text(f'key_file = "{tmp_path}/none"\n', "utf-8")
+    assert "key file" in _refusal(command, tmp_path, f'key_file = "{tmp_path}/none"\n')
+
+
+def test_a_missing_token_and_a_port_in_use_are_one_line_and_exit_1(tmp_path: Path) -> None:
+    """Each says which setting to look at."""
+    (tmp_path / "key").write_bytes(bytes(32))
+    (tmp_path / "key").chmod(0o600)
+    key = f'key_file = "{tmp_path}/key"\n'
+    assert "influxdb.token_file" in _refusal("aggregate", tmp_path, key + '[influxdb]\ntoken_file = "none"\n')
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert "metrics_port" in _refusal("ingest", tmp_path, key + f"[ingest]\nmetrics_port = {port}\n")
+
+
+def _refusal(command: str, folder: Path, text: str) -> str:
+    """What a command says that cannot start."""
+    configuration = folder / "garonne.toml"
+    configuration.write_text(text, "utf-8")
     done = subprocess.run([GARONNE, command, "-c", configuration], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
-    assert "key file" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    return done.stderr
 
 
 def _stored(site: Site) -> int:

@@ -177,6 +177,20 @@ async def test_a_silent_log_is_asked_again_and_a_stop_ends_the_waiting() -> None
         await _until_committed(log, 1)
 
 
+async def test_events_are_counted_once_however_often_a_batch_is_tried_and_copies_as_copies() -> None:
+    """Three events, one of them twice; the store answered nothing at first."""
+    log, store = _Log([_temperature(number) for number in (1, 2, 1, 3)]), _Store()
+    store.down = True
+    async with _running(log, store) as telemetry:
+        await store.asked.wait()
+        store.down = False
+        await _until_committed(log, 4)
+    value = telemetry.registry.get_sample_value
+    assert value("garonne_aggregator_events_total", {"kind": "outdoor_temperature"}) == 4
+    assert value("garonne_aggregator_duplicates_total") == 1
+    assert value("garonne_aggregator_undecodable_total") == 0
+
+
 async def test_what_another_member_took_over_is_not_stored_by_us() -> None:
     """While InfluxDB was silent the partition went to another member, which knows more by now."""
     log, store = _Log([_temperature(1)]), _Store()
