@@ -65,6 +65,16 @@ def test_a_message_that_waited_is_dated_by_its_envelope(at: datetime, delay_ms: 
     assert ("late" in reading.flags) == (received_at - reading.at > timedelta(minutes=10))
 
 
+@given(at=INSTANTS, delay_ms=st.integers(0, 5_000), waited_ms=st.integers(0, 180_000))
+def test_an_envelope_dates_a_message_that_waited_about_a_minute(at: datetime, delay_ms: int, waited_ms: int) -> None:
+    """Between 55.5 and 65.5 s the age alone would put it into the future."""
+    envelope_ms = milliseconds(at) + delay_ms
+    received_at = at + timedelta(milliseconds=delay_ms + waited_ms)
+    reading = its_time.delta_time(to_its(milliseconds(at)) % 65_536, received_at, envelope_ms, CONTEXT)
+    if to_its(milliseconds(received_at)) - to_its(milliseconds(at)) == delay_ms + waited_ms:
+        assert reading.at == at
+
+
 @pytest.mark.parametrize(
     ("age_ms", "flags"),
     [

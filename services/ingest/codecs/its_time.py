@@ -37,6 +37,8 @@ _MINUTE_MS: Final = 60_000
 _DAY_MS: Final = 86_400_000
 _YOUNGEST_MS, _OLDEST_MS = -10_000, 60_000
 """Ages that 16 bits can tell apart."""
+_CERTAIN_MS: Final = 50_000
+"""A message whose envelope is older may be older than 55.5 s itself: then 16 bits would put it into the future."""
 _LEAP_SUSPECT_MS: Final = (4500, 6500)
 _FRESH_MS: Final = (-2000, 10_000)
 _NO_MINUTE: Final = 527_040
@@ -76,13 +78,13 @@ def delta_time(delta_ms: int, received_at: datetime, envelope_ms: int | None, co
     Args:
         delta_ms: generationDeltaTime.
         received_at: when it arrived.
-        envelope_ms: Unix time that the envelope says. It decides only where the message is older than
-            generationDeltaTime can tell (60 s), or from the future.
+        envelope_ms: Unix time that the envelope says. It decides only where the message may be older than
+            generationDeltaTime can tell (55.5 s), or is from the future.
         context: the sender's leap-second policy and how far a clock is believed.
     """
     received_ms = (received_at - _EPOCH) // _MS
     base_ms = received_ms
-    if envelope_ms is not None and not _YOUNGEST_MS <= received_ms - envelope_ms <= _OLDEST_MS:
+    if envelope_ms is not None and not _YOUNGEST_MS <= received_ms - envelope_ms <= _CERTAIN_MS:
         base_ms = envelope_ms
     age_ms = (to_its(base_ms, tai=context.its_leap_seconds == "tai") - delta_ms) & 0xFFFF
     if age_ms > 55_536:
