@@ -199,6 +199,16 @@ def _plant(tree: Tree, place: str, take: Take) -> None:
         node[last] = take
 
 
+def _uproot(tree: Tree, name: str) -> None:
+    """Take out what the site reads by a name of its own: a key, or `section.key`."""
+    section, dot, key = name.partition(".")
+    below = tree.get(section)
+    if dot and type(below) is dict:
+        below.pop(key, None)
+    else:
+        tree.pop(name, None)
+
+
 def compile_metering(
     row: Row, parts: dict[str, str], family: str, mapping: Compiled, shared: dict[Any, Reader]
 ) -> Metering:
@@ -245,7 +255,7 @@ def _reader(row: Row, named: dict[str, str], mapping: Compiled, section: str) ->
                 fields |= variant.fields
         tree = builder.tree(fields)
         for name in everywhere:
-            tree.pop(name, None)
+            _uproot(tree, name)
         return tree
 
     # Every variant once, so that all groups are known.
