@@ -26,7 +26,7 @@ NO_FIELD: Final = Ignored("no-metering-field")
 NO_VALUE: Final = Ignored("no-value")
 EMPTY: Final = Ignored("empty-payload")
 """What a broker sends on when somebody deletes a retained message."""
-ROUTES: Final = 65_536
+ROUTES: Final = 262_144
 """Topics whose route is remembered."""
 
 
