@@ -74,6 +74,11 @@ def _flow() -> list[Panel]:
             stacked=True,
             least=0,
         ),
+    ]
+
+
+def _stored() -> list[Panel]:
+    return [
         Panel(
             "timeseries",
             "Points stored, by measurement",
@@ -206,7 +211,7 @@ def platform() -> Dashboard:
         since="now-6h",
         refresh="30s",
         content=(
-            Row("Now"), *_now(), Row("Flow"), *_flow(), Row("Refused and repeated"), *_refused(),
+            Row("Now"), *_now(), Row("Flow"), *_flow(), *_stored(), Row("Refused and repeated"), *_refused(),
             Row("Speed"), *_speed(),
         ),
     )  # fmt: skip
