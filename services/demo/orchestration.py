@@ -99,6 +99,8 @@ def run_demo(options: Options, console: Console, *, today: date | None = None) -
         highlight=False,
         soft_wrap=True,
     )
+    if not comparison.holds:
+        raise DemoProblem("what is stored is not what was simulated: this is a defect, please report it with the logs")
     try:
         report = asyncio.run(_reports(settings, city, options))
     except ReportProblem as problem:
