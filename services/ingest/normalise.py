@@ -64,6 +64,7 @@ class Normaliser:
         self._routes: TopicTree[Profile] = TopicTree()
         self._named: list[frozenset[str]] = []
         self._announced: frozenset[str] = frozenset()
+        self._announcing = [profile for profile in profiles.values() if profile.announcements]
         self._learning = [profile for profile in profiles.values() if profile.claims or profile.announced_topics]
         self._filters = {name: (topics or {}).get(name, profile.topics) for name, profile in profiles.items()}
         for name, filters in self._filters.items():
@@ -102,7 +103,7 @@ class Normaliser:
     def announcements(self) -> tuple[str, ...]:
         """Filters of announcements: of the profiles themselves, or those of the site that end in the same level."""
         found: dict[str, None] = {}
-        for profile in self._learning:
+        for profile in self._announcing:
             ends = {each.rpartition("/")[2] for each in profile.announcements}
             filters = self._filters[profile.name]
             found.update(dict.fromkeys(each for each in filters if each.rpartition("/")[2] in ends))

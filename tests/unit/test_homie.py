@@ -58,3 +58,10 @@ def test_a_property_with_a_unit_must_be_a_number() -> None:
     refused = device.send("energy", "a lot").rejected
     assert refused is not None
     assert refused.reason == "bad_value"
+
+
+def test_units_are_announcements_of_whatever_base_topic() -> None:
+    """Each process needs them for itself: a shared subscription gets no retained messages."""
+    own = {"homie": ("maison/+/+/+", "maison/+/+/+/$unit")}
+    assert "homie/+/+/+/$unit" in normaliser(ZoneInfo("Europe/Paris"), {}).announcements
+    assert "maison/+/+/+/$unit" in normaliser(ZoneInfo("Europe/Paris"), {}, own).announcements

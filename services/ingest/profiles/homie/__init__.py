@@ -7,8 +7,9 @@ __all__ = ["PROFILE"]
 
 PROFILE = Profile(
     name="homie",
-    topics=("homie/+/+", "homie/+/+/+", "homie/+/+/+/+"),
+    topics=("homie/+/$state", "homie/+/+/+", "homie/+/+/+/$unit"),
     parse=parse,
     stability="alpha",
     summary="Homie 3 and 4: homie/<device>/<node>/<property>, units by $unit, $state as availability",
+    announcements=("homie/+/+/+/$unit",),
 )
