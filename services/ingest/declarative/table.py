@@ -205,7 +205,6 @@ class Table(_Model):
     summary: str
     stability: Literal["development", "alpha", "stable"] = "development"
     topics: tuple[str, ...] = Field(min_length=1)
-    announcements: tuple[str, ...] = ()
     otherwise: Annotated[str, Field(pattern=_RULE)] = "no-metering-topic"
     takes: Takes = Takes()
     message: tuple[Row, ...] = Field(min_length=1)
