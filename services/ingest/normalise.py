@@ -101,12 +101,13 @@ class Normaliser:
 
     @property
     def announcements(self) -> tuple[str, ...]:
-        """Filters of announcements: of the profiles themselves, or those of the site that end in the same level."""
+        """Filters of announcements: of the profiles themselves, or those of the site that end in the same word."""
         found: dict[str, None] = {}
         for profile in self._announcing:
-            ends = {each.rpartition("/")[2] for each in profile.announcements}
-            filters = self._filters[profile.name]
-            found.update(dict.fromkeys(each for each in filters if each.rpartition("/")[2] in ends))
+            ends = {each.rpartition("/")[2] for each in profile.announcements} - {"+", "#"}
+            for each in self._filters[profile.name]:
+                if each in profile.announcements or each.rpartition("/")[2] in ends:
+                    found[each] = None
         return tuple(found)
 
     def device(self, identifier: str) -> str:

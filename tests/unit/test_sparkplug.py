@@ -193,6 +193,41 @@ def test_any_bytes_are_decoded_or_refused(payload: bytes) -> None:
     assert decoded.sequence is None or 0 <= decoded.sequence <= 255
 
 
+@pytest.mark.parametrize(
+    ("topic", "rule"),
+    [("spBv1.0/STATE/scada", "state-of-a-host"), ("spBv1.0/g/NCMD/n", "command"), ("spBv1.0/g/DCMD/n/m", "command")],
+)
+def test_what_is_said_to_a_node_or_by_a_host_is_ignored(topic: str, rule: str) -> None:
+    """Also where a site subscribes to all topics of Sparkplug."""
+    normalise = normaliser(ZoneInfo("Europe/Paris"), {}, {"sparkplug_b": ("spBv1.0/#",)})
+    outcome = normalise(Message(topic, _payload(0), START))
+    assert outcome.ignored is not None
+    assert outcome.ignored.rule == rule
+
+
+@pytest.mark.parametrize("topic", ["spBv1.0/g/NBIRTH", "spBv1.0/g/NOTHING/n", "spBv1.0/g/DDATA/n/m/x"])
+def test_a_topic_that_is_not_of_sparkplug_is_refused(topic: str) -> None:
+    """Too short, too long, or of another type."""
+    normalise = normaliser(ZoneInfo("Europe/Paris"), {}, {"sparkplug_b": ("spBv1.0/#",)})
+    refused = normalise(Message(topic, _payload(0), START)).rejected
+    assert refused is not None
+    assert refused.reason == "wrong_shape"
+
+
+def test_a_birth_is_one_event_in_every_process() -> None:
+    """Each process subscribes to births; received at different instants they are the same news."""
+    announced = normaliser(ZoneInfo("Europe/Paris"), {}).announcements
+    assert {"spBv1.0/+/NBIRTH/+", "spBv1.0/+/DBIRTH/+/+"} <= set(announced)
+    assert "spBv1.0/+/NDATA/+" not in announced
+    birth = _payload(1, _metric(name="Energy/Import", alias=10, unit="Wh", value=_wh(1000), datatype=8))
+    ids = set()
+    for delay_s in (1, 2):
+        normalise = normaliser(ZoneInfo("Europe/Paris"), {})
+        outcome = normalise(Message("spBv1.0/g/DBIRTH/n/m", birth, START + timedelta(seconds=delay_s)))
+        ids.add(tuple(event.id for event in outcome.events))
+    assert len(ids) == 1
+
+
 def test_a_name_that_is_no_text_is_refused() -> None:
     """Protobuf strings are UTF-8."""
     with pytest.raises(Unparseable) as refused:

@@ -84,7 +84,8 @@ def _metrics(
     context.memory.remember(key, session, session.weight)
     records: list[AnyRecord] = []
     if is_birth:
-        records.append(_status(message, context, place.name, "online"))
+        # By its own instant: the birth that several processes read is one event.
+        records.append(_status(message, context, place.name, "online", at=_at(payload.timestamp_ms, message, context)))
     if missing_from is not None:
         records.append(_status(message, context, place.node, "online", missing_from=missing_from))
     records += _readings(named, message, context, place.name, in_doubt=session.gap and not is_birth)
@@ -115,24 +116,29 @@ def _readings(
     ]
 
 
-def _at(timestamp_ms: int | None, message: Message, context: Context, *, in_doubt: bool) -> Reading:
+def _at(timestamp_ms: int | None, message: Message, context: Context, *, in_doubt: bool = False) -> Reading:
     reading = None if timestamp_ms is None else epoch(timestamp_ms, "epoch_ms")
     at = receive_time(message.received_at) if reading is None else believe(reading, message.received_at, context)
     return at._replace(flags=(*at.flags, "stale")) if in_doubt else at
 
 
-def _status(
+def _status(  # noqa: PLR0913 - the fields of a status
     message: Message,
     context: Context,
     device: str,
     availability: Literal["online", "offline"],
     missing_from: datetime | None = None,
+    *,
+    at: Reading | None = None,
 ) -> DeviceStatus:
+    """A status; the instant in a death is that of the connection it ends, so the receive time stands for it."""
+    at = at or receive_time(message.received_at)
     return DeviceStatus(
         device=context.names.device(f"{FAMILY}:{device}"),
-        observed_at=message.received_at,
+        observed_at=at.at,
         received_at=message.received_at,
-        clock="none",
+        clock=at.clock,
+        flags=at.flags,
         retained=message.retained,
         availability=availability,
         missing_from=missing_from,
