@@ -90,3 +90,22 @@ def test_gas_of_the_telegram_goes_before_gas_of_the_table() -> None:
     assert len(before.events) == 1
     assert after.ignored is not None
     assert after.ignored.rule == "gas-is-in-the-telegram"
+
+
+def test_clocks_are_announcements() -> None:
+    """Each process needs them for itself: the values of a telegram are handed to any."""
+    announced = normaliser(ZoneInfo("Europe/Amsterdam"), {}).announcements
+    assert {"dsmr/reading/timestamp", "+/dsmr/reading/extra_device_timestamp"} <= set(announced)
+    assert "dsmr/reading/+" not in announced
+
+
+def test_processes_that_share_the_values_tell_no_index_that_was_not() -> None:
+    """Each sees every second value and all clocks: a held value never exceeds what the other read at that instant."""
+    readers = (_Reader(), _Reader())
+    told: dict[datetime, set[float]] = {}
+    for number in range(12):
+        for reader in readers:
+            reader.clock(_at(10 * number))
+        for at, value in readers[number % 2].field("electricity_returned_2", f"{number}.000", _at(10 * number)):
+            told.setdefault(at, set()).add(value)
+    assert {at: max(values) for at, values in told.items()} == {_at(10 * number): number for number in range(12)}
