@@ -110,7 +110,7 @@ def normalise(file: MessagesFile, config: ConfigurationFile = None) -> None:
 
 
 @app.command()
-def devices(
+def devices(  # noqa: PLR0913, PLR0917 - the options of the command
     file: Annotated[
         Path | None, typer.Argument(help="JSON lines instead of the broker; `-` reads standard input.")
     ] = None,
@@ -118,10 +118,12 @@ def devices(
     seconds: Annotated[float, typer.Option(help="How long to listen to the broker.", min=1)] = 10.0,
     topics: Annotated[list[str] | None, typer.Option("--topic", help="Topic filters; all messages if none.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    silent: Annotated[str | None, typer.Option(help="Registered devices not heard for 90min, 2h, 3d instead.")] = None,
 ) -> None:
     """List what publishes, what is read of it, and what is not and why.
 
-    Listens to the broker of the configuration for a while, or reads a recording. Nothing is stored or sent on.
+    Listens to the broker of the configuration for a while, or reads a recording. Nothing is stored or sent on. With
+    `--silent` the store is asked which devices of the registry were not heard for so long.
     """
     import json
 
@@ -132,6 +134,9 @@ def devices(
     from services.recorder import record as messages_of
 
     settings = _settings(config)
+    if silent is not None:
+        _list_silent(settings, silent)
+        return
     try:
         if file is None:
             lines = survey(messages_of(settings.mqtt, tuple(topics or ("#",)), seconds=seconds), settings)
@@ -144,6 +149,23 @@ def devices(
         typer.echo(json.dumps(line.as_dict(), ensure_ascii=False) if as_json else line.as_text())
     if not lines:
         typer.secho("Nothing was published meanwhile.", err=True, dim=True)
+
+
+def _list_silent(settings: "Settings", duration: str) -> None:
+    from services.aggregator.ports import Unavailable
+    from services.ingest.assembly import PROBLEMS
+    from services.silence import duration_of, find_silent
+
+    if settings.households_file is None:
+        raise _fail("households_file is not set: silence can only be told of devices that the registry lists")
+    try:
+        found = find_silent(settings, duration_of(duration))
+    except (ValueError, Unavailable, *PROBLEMS) as problem:
+        raise _fail(problem) from None
+    for each in found:
+        typer.echo(each.as_text())
+    if not found:
+        typer.secho("Every device of the registry was heard.", fg=typer.colors.GREEN)
 
 
 @app.command()
