@@ -13,7 +13,7 @@ from tests.e2e.publisher import Sent
 __all__ = ["STARTED", "city", "energy", "plug"]
 
 _HOMES = 24
-_STEP_S = 120
+_STEP_S = 300
 STARTED = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=9)
 """Recent, and some days long: no hour of it occurs twice in Paris unless the tests run just after a change."""
 _PARIS = ZoneInfo("Europe/Paris")

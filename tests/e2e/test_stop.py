@@ -44,8 +44,8 @@ def test_health_turns_red_when_acknowledgements_stop_and_green_again(tmp_path: P
     """Kafka down: /readyz names it, /healthz turns red after a while, the metrics grow; all is well afterwards."""
     soon = {"unhealthy_after_s": 2.0}
     with Site(tmp_path) as site:
-        ingest = site.service("ingest", ingest=soon, kafka={"delivery_timeout_s": 1.0})
-        aggregator = site.service("aggregate", aggregator=soon, kafka={"delivery_timeout_s": 1.0})
+        ingest = site.service("ingest", ingest=soon, kafka={"delivery_timeout_s": 2.0})
+        aggregator = site.service("aggregate", aggregator=soon, kafka={"delivery_timeout_s": 2.0})
         wait_until(lambda: ingest.get("/readyz")[0] == 200, "ingest is ready")
         wait_until(lambda: aggregator.get("/readyz")[0] == 200, "the aggregator is ready before there is anything")
         assert (ingest.get("/healthz")[0], aggregator.get("/healthz")[0]) == (200, 200)
@@ -69,7 +69,8 @@ def test_health_turns_red_when_acknowledgements_stop_and_green_again(tmp_path: P
             wait_until(lambda: ingest.metric("garonne_ingest_acknowledged_total") == 200, "all acknowledged")
         wait_until(lambda: ingest.get("/healthz")[0] == ingest.get("/readyz")[0] == 200, "ingest is well again")
         wait_until(lambda: aggregator.get("/readyz")[0] == 200, "the aggregator is well again")
-        wait_until(lambda: _stored(site) == 200, "all is stored")
+        until_committed(site)
+        assert _stored(site) == 200
         site.influx.stop()
         with Publisher(site.mosquitto.port) as publisher:
             publisher.publish(islice(readings, 10))
