@@ -10,18 +10,15 @@
 
 import asyncio
 import time
-from base64 import b64encode
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from schemas.codec import CodecError, decode, encode
-from schemas.envelope import Event
-from schemas.rejection import Reason, Rejected
-from services.aggregator.lineprotocol import line
-from services.aggregator.ports import Incoming, Log, Partition, Point, Refusal, Store, Unavailable
+from schemas.codec import CodecError, decode
+from services.aggregator.ports import Incoming, Log, Point, Store, Unavailable
 from services.aggregator.projection import Placed, Projection
+from services.aggregator.refusing import Sealing
 from services.aggregator.telemetry import AggregatorTelemetry
 from services.runtime.lifecycle import Backoff
 from services.runtime.settings import AggregatorSettings
@@ -30,31 +27,6 @@ __all__ = ["Pipeline", "Sealing"]
 
 _DRAIN_S = 10.0
 _MEASURE_S = 5.0
-_MOST_BYTES = 640 * 1024
-"""Of a refused record; sealed and in base 64 twice over it still fits the 2 MiB that `garonne.rejected` takes."""
-
-
-class Sealing:
-    """How this service makes a `Rejected`: sealed under the key of the pseudonyms."""
-
-    def __init__(self, seal: Callable[[str, bytes], bytes], device: str) -> None:
-        self._seal = seal
-        self._device = device
-
-    def rejected(self, topic: str, content: bytes, reason: Reason, detail: str, at: datetime) -> Rejected:
-        """A refusal of the stage `store`, with what was refused."""
-        return Rejected(
-            observed_at=at,
-            received_at=at,
-            clock="none",
-            device=self._device,
-            stage="store",
-            reason=reason,
-            detail=detail[:400],
-            size_bytes=len(content),
-            # The field decodes its input: bytes that are not base64 would be refused, or silently cut.
-            sealed=b64encode(self._seal(topic, content[:_MOST_BYTES])),
-        )
 
 
 class Pipeline:
@@ -105,25 +77,19 @@ class Pipeline:
             measuring.cancel()
 
     async def _move(self, stop: asyncio.Event) -> None:
+        self._working_since = time.monotonic()
         while not stop.is_set():
-            self._working_since = time.monotonic()
-            batch = await self._polled(stop)
-            self._projection.forget(self._log.lost())
-            if batch:
-                await self._until_stored(batch, stop)
-
-    async def _polled(self, stop: asyncio.Event) -> Sequence[Incoming]:
-        while True:
             try:
                 batch = await self._log.poll(self._settings.batch, self._settings.poll_s)
             except Unavailable as fault:
                 await self._wait(fault, stop)
-                if stop.is_set():
-                    return ()
-            else:
-                return batch
+                continue
             finally:
                 self._asked.set()
+            self._projection.forget(self._log.lost())
+            if batch:
+                await self._until_stored(batch, stop)
+            self._working_since = time.monotonic()
 
     async def _until_stored(self, batch: Sequence[Incoming], stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -168,7 +134,7 @@ class Pipeline:
         points = await self._projection.take(placed)
         for part in points:  # windows, then raw, then checkpoints
             await self._write(part)
-        await self._log.commit(_positions(batch))
+        await self._log.commit({(each.topic, each.partition): each.offset + 1 for each in batch})
         # Only now: a batch that is tried again is one batch.
         self._telemetry.read(len(batch), [event for _, event in placed])
 
@@ -178,8 +144,7 @@ class Pipeline:
             try:
                 placed.append(Placed(incoming, decode(incoming.value)))
             except CodecError as problem:
-                at = datetime.fromtimestamp(incoming.timestamp_ms / 1000, UTC)
-                await self._reject(incoming.topic, incoming.value, "wrong_shape", str(problem), at)
+                await self._log.reject(*self._sealing.of_record(incoming, problem))
         return placed
 
     async def _write(self, points: Sequence[Point]) -> None:
@@ -188,19 +153,5 @@ class Pipeline:
         started = time.monotonic()
         refusals = await self._store.write(points)
         for refusal in refusals:
-            await self._reject_point(refusal)
+            await self._log.reject(*self._sealing.of_point(refusal))
         self._telemetry.wrote(Counter(point.measurement for point in points), refusals, time.monotonic() - started)
-
-    async def _reject_point(self, refusal: Refusal) -> None:
-        at = datetime.fromtimestamp(refusal.point.time_ns / 1e9, UTC)
-        await self._reject(refusal.point.measurement, line(refusal.point), refusal.reason, refusal.detail, at)
-
-    async def _reject(self, topic: str, content: bytes, reason: Reason, detail: str, at: datetime) -> None:
-        record = self._sealing.rejected(topic, content, reason, detail, at)
-        event = Event(record.sealed[:16].hex(), "garonne", record)
-        await self._log.reject(record.device.encode(), encode(event), int(at.timestamp() * 1000))
-
-
-def _positions(batch: Sequence[Incoming]) -> dict[Partition, int]:
-    """The offset after the last record of each partition."""
-    return {(incoming.topic, incoming.partition): incoming.offset + 1 for incoming in batch}
