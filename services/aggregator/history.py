@@ -256,11 +256,9 @@ class RegisterHistory:
             self._keeps(min(bounds))
         if last_ms is not None and self._times[-1] > last_ms:
             bounds.append(last_ms)
-        first_ms = self._first_ms
-        self._first_ms = min([reading.at_ms for reading in new[:1]] + ([] if first_ms is None else [first_ms]))
         bounds += [reading.at_ms for reading in (*new[:1], *new[-1:])]
-        if first_ms is not None and self._first_ms < first_ms:
-            bounds.append(first_ms)
+        if new and (self._first_ms is None or new[0].at_ms < self._first_ms):
+            self._first_ms = new[0].at_ms
         return (min(bounds), max(bounds)) if bounds else (0, -1)
 
     def _changed(self, start_ms: int, end_ms: int) -> Iterator[Changed]:

@@ -35,6 +35,7 @@ _CADENCES: Final = 7
 _FIRST_GAP_MS: Final = 2 * _HOUR_MS
 LEAST_GAP_MS: Final = 10 * 60_000
 _SCALES: Final = (1_000, 100, 10)
+_STEPS: Final = (MICRO, MICRO // 10, MICRO // 100)
 
 
 class Reading(NamedTuple):
@@ -144,7 +145,7 @@ class State(NamedTuple):
         scale: divides what the device shows (1000 after a change from kWh to Wh).
         chain: candidates.
         cadences_ms: the last intervals between accepted readings.
-        grain: what all values so far are multiples of: no display step is finer than the display.
+        grain: the greatest common divisor of all values so far, which tells how many decimals the display has.
     """
 
     accepted: Reading | None = None
@@ -207,7 +208,11 @@ def _step(run: Run, state: State, reading: Reading, limits: Limits) -> State:
 
 def _display_step(state: State, limits: Limits) -> int:
     """The display's step as far as it can be known: a meter that shows whole kWh moves by a whole kWh."""
-    return max(limits.resolution, min(state.grain // state.scale, MICRO))
+    if state.grain:
+        for step in _STEPS:
+            if state.grain % (step * state.scale) == 0:
+                return step
+    return limits.resolution
 
 
 def _accept(run: Run, state: State, reading: Reading, delta: int, limits: Limits) -> State:
@@ -340,9 +345,11 @@ def _scale(state: State, reading: Reading, limits: Limits) -> int:
     if accepted is None or accepted.value < MICRO:
         return state.scale  # Below one unit any small number fits in some scale.
     elapsed_ms, step = reading.at_ms - accepted.at_ms, _display_step(state, limits)
-    # A hundredth at most: a counter near its beginning, ten times higher by accident, is another register.
-    most = min(limits.most(elapsed_ms, step, reading.per_hour), max(step, accepted.value // 100))
+    plausible = limits.most(elapsed_ms, step, reading.per_hour)
     for scale in (*(state.scale * ratio for ratio in _SCALES), 1):
-        if scale != state.scale and 0 <= reading.value // scale - accepted.value <= most:
+        # A hundredth at most: a counter near its beginning, ten times higher by accident, is another register. Whole
+        # kWh that become Wh show what was hidden of the last one.
+        near = max(accepted.value // 100, limits.resolution if scale < state.scale * _SCALES[0] else step)
+        if scale != state.scale and 0 <= reading.value // scale - accepted.value <= min(plausible, near):
             return scale
     return state.scale
