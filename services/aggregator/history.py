@@ -1,7 +1,7 @@
 """The recent readings of one register, and which windows change when more of them arrive.
 
 What is stored in the end depends on the set of readings alone, not on their order: late readings run the algebra
-again from the checkpoint before them. Readings older than a day are forgotten behind a checkpoint; when one of that
+again from the checkpoint before them. Readings of before today are forgotten behind a checkpoint; when one of that
 age arrives, the caller loads the series again from an older checkpoint (`TooOld`).
 """
 
@@ -26,8 +26,8 @@ from services.aggregator.windows import (
 
 __all__ = ["Changed", "RegisterHistory", "Start"]
 
-_KEEP_MS = 86_400_000
-_TRIM_AT = 512
+_KEEP_MS = 6 * 3_600_000
+_TRIM_AT = 128
 
 
 class Changed(NamedTuple):
@@ -138,10 +138,9 @@ class RegisterHistory:
 
     def trim(self) -> None:
         """Forget what lies before the last few days, behind a checkpoint."""
-        if len(self._readings) < _TRIM_AT or self._state.accepted is None:
+        if len(self._readings) < _TRIM_AT:
             return
-        # What comes can reach back to the accepted reading; a window of that day can begin on the day before.
-        oldest_needed = min(self._times[-1] - _KEEP_MS, self._state.accepted.at_ms)
+        oldest_needed = self._times[-1] - _KEEP_MS
         start = self.before(cut_before(oldest_needed, self._windows, self._zone))
         cut = bisect_left(self._times, start.cut_ms)
         if cut < _TRIM_AT // 2:

@@ -86,6 +86,29 @@ def test_of_two_readings_of_one_instant_the_larger_counts_whichever_comes_first(
     assert results[0]["1h", START].window.value == 300_000
 
 
+def test_what_is_noticed_changes_with_the_first_reading_though_no_energy_does() -> None:
+    """After 3 kWh a line from 1 kWh on is a step back; after 100 kWh at the same instant it is a reset."""
+    history = RegisterHistory(KWH, PARIS)
+    line = [Reading(START + (n + 1) * HOUR, 1_000_001 + n * 100_000) for n in range(6)]
+    before = _content(history.merge([Reading(START, 3_000_001), *line]))
+    after = _content(history.merge([Reading(START, 100_000_001)]))
+    assert "step_back" in before["1h", START + HOUR].marks
+    assert "reset" in after["1h", START + HOUR].marks
+
+
+def test_a_meter_that_is_dead_at_zero_takes_no_room() -> None:
+    """Weeks of zeros after 5508.8: memory is as short as for a living meter, and what comes back is asked for."""
+    history = RegisterHistory(KWH, PARIS)
+    for day in range(21):
+        history.merge(
+            [Reading(START + (day * 144 + n) * 10 * MINUTE, 0 if day + n else 5_508_800_000) for n in range(144)]
+        )
+        history.trim()
+    assert len(history) <= 2 * 144 + 128
+    with pytest.raises(TooOld):
+        history.merge([Reading(START + 22 * 24 * HOUR, 5_509_000_000)])
+
+
 def test_a_copy_changes_nothing() -> None:
     """A redelivered reading gives no window at all."""
     history = RegisterHistory(KWH, PARIS)
