@@ -192,6 +192,10 @@ def test_a_day_that_a_late_reading_changes_has_no_checkpoint_while_it_is_stored(
     merged.load({TOTAL: [reading for _, reading in stored.raw]})
     again = merged.merge({TOTAL: [late[0][1]]})
     assert [each.cut_ms for each in again.right] == sorted(kept)
+    second = merged.merge({TOTAL: [Reading(START + 40 * MINUTE, 50_000)]})
+    assert second.void == [Checkpoint(cut, "") for cut in sorted(kept)]
+    assert [each.cut_ms for each in second.right] == sorted(kept)
+    assert merged.merge({TOTAL: [late[0][1]]}) == ([], [], [])
     stored.take(late)
     assert stored.checkpoints == {each.cut_ms: each.text for each in again.right}
 
@@ -234,6 +238,10 @@ def test_a_meters_voice_is_the_first_instant_of_five_minutes_whatever_came_first
     # Every fourth or fifth of 70 s begins another five minutes; the tail is the last three of those.
     firsts = [at for at, before in zip(instants[1:], instants, strict=False) if at // 300_000 != before // 300_000]
     assert voices[0] == voices[1] == firsts[-3:]
+    voice = Voice()
+    voice.hear(instants)
+    voice.forget(instants[-1] + HOUR)
+    assert voice.tail(2**62) == firsts[-3:]
     voice = Voice()
     voice.hear([START])
     assert voice.before(START + 29_999) is None
