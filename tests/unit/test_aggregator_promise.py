@@ -68,9 +68,10 @@ def _incoming(event: Event) -> Incoming:
     return Incoming(topic_of(event.record), 0, 0, key_of(event.record).encode(), encode(event), received_ms)
 
 
-def _reading(  # noqa: PLR0917 - what a meter can say
+def reading(  # noqa: PLR0917 - what a meter can say
     number: int, minutes: int, wh: int, meter: int = 0, register: str = "total", modulus: float | None = 1e6
 ) -> Incoming:
+    """A Linky's index at a time after `START`."""
     at = START + timedelta(minutes=minutes)
     record = MeterReading(
         household=f"h_{meter:016x}",
@@ -109,7 +110,7 @@ def _logs(draw: st.DrawFn) -> list[Incoming]:
         wh = draw(st.sampled_from([wh, wh + 50, wh + 120, wh + 700, max(0, wh - 2000), 40, 0, wh * 1000]))
         shown = wh % 1_000_000_000
         records.append(
-            _reading(
+            reading(
                 number,
                 minutes,
                 shown,
@@ -177,7 +178,7 @@ async def test_order_copies_batches_and_crashes_do_not_change_what_is_stored(
 
 async def test_a_store_that_does_not_answer_for_a_while_loses_nothing() -> None:
     """The same batch is tried until it is stored, and is committed once."""
-    records = [_reading(number, number * 5, number * 100) for number in range(20)]
+    records = [reading(number, number * 5, number * 100) for number in range(20)]
     log, store = MemoryLog(records), MemoryStore()
     store.unavailable = 3
     with pytest.raises(Exception, match="scripted"):
@@ -194,7 +195,7 @@ async def test_a_store_that_does_not_answer_for_a_while_loses_nothing() -> None:
 
 async def test_days_of_readings_behind_the_checkpoint_are_loaded_when_a_late_one_comes() -> None:
     """A reading of three weeks ago corrects its windows exactly, although memory has forgotten them."""
-    hourly = [_reading(number, number * 15, number * 100) for number in range(3000)]
+    hourly = [reading(number, number * 15, number * 100) for number in range(3000)]
     late = [hourly.pop(index) for index in (900, 400, 399, 60, 59)]
     in_order = sorted([*hourly, *late], key=lambda record: record.timestamp_ms)
     log, store = MemoryLog(hourly), MemoryStore()
@@ -207,8 +208,8 @@ async def test_days_of_readings_behind_the_checkpoint_are_loaded_when_a_late_one
 
 async def test_a_record_that_is_no_event_is_rejected_and_its_neighbours_are_stored() -> None:
     """Garbage in the log stops nothing."""
-    good = _reading(1, 0, 100)
-    log, store = MemoryLog([good, good._replace(value=b"garbage"), _reading(2, 5, 200)]), MemoryStore()
+    good = reading(1, 0, 100)
+    log, store = MemoryLog([good, good._replace(value=b"garbage"), reading(2, 5, 200)]), MemoryStore()
     await _run(log, store, 10)
     assert len(log.rejected) == 1
-    assert store.content == await _stored([good, _reading(2, 5, 200)])
+    assert store.content == await _stored([good, reading(2, 5, 200)])
