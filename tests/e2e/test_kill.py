@@ -70,7 +70,7 @@ class _Killer(threading.Thread):
 
     def _until_it_works(self) -> None:
         for _ in range(150):
-            if self._service.metric(self._sign) > 0 or self._enough.wait(0.1):
+            if self._service.metric(self._sign) > 0 or self._left.wait(0.1):
                 return
 
 

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
+from itertools import chain
 from typing import Final
 
 from aiokafka import AIOKafkaProducer
@@ -144,11 +145,20 @@ def _placed(key: bytes) -> int:
 async def _throw_away(producer: AIOKafkaProducer) -> None:
     """Close a producer without waiting for what it still wants to send: its `stop` waits until Kafka takes it."""
     producer._closed = True  # noqa: SLF001 - else it complains that nobody called `stop`
-    producer._message_accumulator.fail_all(KafkaError("given up"))  # noqa: SLF001 - nobody waits for these any more
+    task = producer._sender.sender_task  # noqa: SLF001
+    if task is not None:
+        # It stumbles over a producer without transactions whose sender ends with an exception.
+        task.remove_done_callback(producer._sender._fail_all)  # noqa: SLF001
+    accumulator = producer._message_accumulator  # noqa: SLF001
+    left = [*chain.from_iterable(accumulator._batches.values()), *accumulator._pending_batches]  # noqa: SLF001
+    accumulator.fail_all(KafkaError("given up"))
+    for future in [each for batch in left for each in (batch.future, batch._drain_waiter)]:  # noqa: SLF001
+        # Nobody waits for most of these, and asyncio would complain of each.
+        if future.done() and not future.cancelled():
+            future.exception()
     with suppress(*_FAULTS):
         async with asyncio.timeout(_CLOSE_TIMEOUT_S):
             await producer.client.close()
-    task = producer._sender.sender_task  # noqa: SLF001
     if task is not None:
         task.cancel()
         await asyncio.wait({task}, timeout=_CLOSE_TIMEOUT_S)
