@@ -99,8 +99,9 @@ class Server:
         self._end(signal.SIGKILL)
 
     def pause(self) -> None:
-        """Freeze; connections stay open and nothing answers."""
+        """Freeze; connections stay open and nothing answers from now on."""
         self._signal(signal.SIGSTOP)
+        self._until(self._is_frozen, "freeze")
 
     def resume(self) -> None:
         """Go on after `pause`."""
@@ -120,6 +121,12 @@ class Server:
         if self.running:
             self.resume()
             self.kill()
+
+    def _is_frozen(self) -> bool:
+        """Whether every thread has stopped: one that still runs could answer a last time."""
+        assert self._process is not None
+        threads = Path(f"/proc/{self._process.pid}/task").glob("*/stat")
+        return all(thread.read_text("utf-8").rpartition(")")[2].split()[0] == "T" for thread in threads)
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.poll() is None:
