@@ -44,7 +44,7 @@ def asyncapi_document() -> dict[str, Any]:
             "messages": {kind: {"$ref": f"#/components/messages/{kind}"} for kind in kinds},
         }
         operations[f"produce_{name}"] = {"action": "send", "channel": {"$ref": f"#/channels/{name}"}}
-        if name != "rejected":
+        if name not in {"rejected", "ledger"}:
             operations[f"consume_{name}"] = {"action": "receive", "channel": {"$ref": f"#/channels/{name}"}}
     return {
         "asyncapi": "3.0.0",

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from schemas.citizen import AppEvaluation
 from schemas.energy import IntervalEnergy, MeterReading, OutdoorTemperature
+from schemas.ledger import LedgerEntry
 from schemas.mobility import (
     IntersectionGeometry,
     PriorityRequest,
@@ -31,7 +32,8 @@ AnyRecord = Annotated[
     | PriorityStatus
     | AppEvaluation
     | DeviceStatus
-    | Rejected,
+    | Rejected
+    | LedgerEntry,
     Field(discriminator="kind"),
 ]
 """The closed set of records (design 5)."""
@@ -60,6 +62,7 @@ RECORDS: Final = {
         AppEvaluation,
         DeviceStatus,
         Rejected,
+        LedgerEntry,
     )
 }
 
@@ -76,6 +79,7 @@ TOPICS: Final = {
     "app_evaluation": "garonne.citizen",
     "device_status": "garonne.status",
     "rejected": "garonne.rejected",
+    "ledger_entry": "garonne.ledger",
 }
 
 KEYS: Final = {
@@ -91,6 +95,7 @@ KEYS: Final = {
     "app_evaluation": "application",
     "device_status": "device",
     "rejected": "device",
+    "ledger_entry": "device",
 }
 """The field that is the Kafka key: what must stay in order stays in one partition."""
 

@@ -14,9 +14,10 @@ from services.runtime.telemetry import log_to_stderr
 
 if TYPE_CHECKING:
     from services.aggregator.ports import Log, Store
+    from services.aggregator.scanning import Scan
     from services.ingest.ports import Sink
 
-__all__ = ["StartProblem", "open_log", "open_sink", "open_store", "serve"]
+__all__ = ["StartProblem", "open_log", "open_scan", "open_sink", "open_store", "serve"]
 
 
 _COLLECT_AFTER: Final = (50_000, 50, 100)
@@ -165,3 +166,14 @@ async def open_store(settings: Settings) -> "AsyncIterator[Store]":
         yield store
     finally:
         await store.close()
+
+
+def open_scan(settings: Settings) -> "Scan":
+    """The event log, for looking at all of it; keeps no connection open."""
+    if settings.storage == "embedded":
+        from services.embedded.scan import SqliteScan  # noqa: PLC0415
+
+        return SqliteScan(settings.embedded.folder / "events.sqlite", settings.kafka.group)
+    from services.aggregator.adapters.kafka_scan import KafkaScan  # noqa: PLC0415
+
+    return KafkaScan(settings.kafka)

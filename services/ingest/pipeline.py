@@ -1,6 +1,7 @@
 """The loop of ingest: take, normalise, produce, acknowledge. Every rule of delivery is on this page.
 
 - Nothing is acknowledged before the event log has it; rejected messages go there too, in the same call.
+- What became of the messages of a batch goes with it, in the same call: the ledger (ADR 0019).
 - Acknowledgements go out in receive order, on the connection that delivered the message.
 - A batch that the event log does not take is sent again, for as long as it takes. Meanwhile nothing more is
   taken than the broker's window holds: memory is bounded.
@@ -17,6 +18,7 @@ from collections.abc import Sequence
 from schemas.codec import encode
 from schemas.envelope import Event, key_of, topic_of
 from services.ingest.acknowledgement import AcknowledgementWindow
+from services.ingest.ledger import Ledger
 from services.ingest.normalise import Normaliser, Outcome
 from services.ingest.ports import Delivery, Outgoing, Sink, Source, Unavailable
 from services.ingest.telemetry import IngestTelemetry
@@ -40,14 +42,22 @@ def outgoing(event: Event) -> Outgoing:
 class Pipeline:
     """Moves messages from a source to a sink until told to stop."""
 
-    def __init__(
-        self, source: Source, sink: Sink, normaliser: Normaliser, settings: IngestSettings, telemetry: IngestTelemetry
+    def __init__(  # noqa: PLR0913 - what the service puts together
+        self,
+        source: Source,
+        sink: Sink,
+        normaliser: Normaliser,
+        settings: IngestSettings,
+        telemetry: IngestTelemetry,
+        *,
+        ledger: Ledger | None = None,
     ) -> None:
         self._source = source
         self._sink = sink
         self._normaliser = normaliser
         self._settings = settings
         self._telemetry = telemetry
+        self._ledger = ledger
         self._window = AcknowledgementWindow()
         self._room = asyncio.Semaphore(settings.batches_in_flight)
         self._acknowledging = asyncio.Lock()
@@ -102,6 +112,8 @@ class Pipeline:
             spent_s += time.perf_counter() - started_s
             await asyncio.sleep(0)
         self._telemetry.normalised(deliveries, outcomes, spent_s)
+        if self._ledger is not None:
+            batch += self._ledger.entries(deliveries, outcomes)
         return batch
 
     async def _produce(self, deliveries: Sequence[Delivery], batch: Sequence[Outgoing]) -> None:
@@ -109,6 +121,8 @@ class Pipeline:
         try:
             if batch:
                 await self._store(batch)
+                if self._ledger is not None:
+                    self._ledger.stored(batch)
                 self._telemetry.produced(time.monotonic() - started_s)
             await self._acknowledge(deliveries)
         finally:

@@ -9,6 +9,7 @@ from datetime import datetime
 from schemas.envelope import Event
 from schemas.status import DeviceStatus
 from services.ingest.adapters.mqtt import MqttSource
+from services.ingest.ledger import Ledger
 from services.ingest.normalise import Normaliser
 from services.ingest.pipeline import Pipeline
 from services.ingest.ports import Sink
@@ -80,7 +81,8 @@ async def run_ingest(  # noqa: PLR0913 - the parts that make the service
         MqttSource(settings.mqtt, topics, events, normaliser.announcements) as source,
         asyncio.TaskGroup() as group,
     ):
-        pipeline = Pipeline(source, sink, normaliser, settings.ingest, telemetry)
+        ledger = Ledger(normaliser.device(f"ingest:{settings.mqtt.client_id}"))
+        pipeline = Pipeline(source, sink, normaliser, settings.ingest, telemetry, ledger=ledger)
         _watch(telemetry, pipeline, settings.ingest.unhealthy_after_s)
         recording = group.create_task(_record_gaps(events, pipeline, normaliser, settings), name="ingest-gaps")
         following = group.create_task(_follow_announcements(source, normaliser), name="ingest-announced")
