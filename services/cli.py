@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 
 import typer
 
+from services.operations.commands import add_operations
+from services.terminal import ConfigurationFile, fail, load_settings
+
 if TYPE_CHECKING:
     from services.runtime.settings import Settings
 
@@ -20,11 +23,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-ConfigurationFile = Annotated[
-    Path | None,
-    typer.Option("--config", "-c", envvar="GARONNE_CONFIG", help="The configuration, such as `garonne.toml`."),
-]
 MessagesFile = Annotated[Path, typer.Argument(help="JSON lines; `-` reads standard input.", allow_dash=True)]
+
+
+add_operations(app)
 
 
 class Language(StrEnum):
@@ -39,25 +41,11 @@ def main() -> None:
     app()
 
 
-def _fail(text: object) -> typer.Exit:
-    typer.secho(str(text), err=True, fg=typer.colors.RED)
-    return typer.Exit(1)
-
-
 def _opened(path: Path, mode: Literal["r", "w"] = "r") -> AbstractContextManager[TextIO]:
     """A text file; `-` is standard input or output, which stays open."""
     if str(path) == "-":
         return nullcontext(sys.stdin if mode == "r" else sys.stdout)
     return path.open(mode, encoding="utf-8")
-
-
-def _settings(path: Path | None) -> "Settings":
-    from services.runtime.settings import ConfigurationProblem, read_settings
-
-    try:
-        return read_settings(path)
-    except ConfigurationProblem as problem:
-        raise _fail(problem) from None
 
 
 @app.command()
@@ -68,7 +56,7 @@ def check(config: ConfigurationFile = None) -> None:
     """
     from services.checking import check_configuration
 
-    settings = _settings(config)
+    settings = load_settings(config)
     problems = list(check_configuration(settings))
     for problem in problems:
         typer.secho(f"{config or 'environment'}: {problem}", err=True, fg=typer.colors.RED)
@@ -92,7 +80,7 @@ def normalise(file: MessagesFile, config: ConfigurationFile = None) -> None:
     from services.ingest.assembly import PROBLEMS
     from services.offline import normalise_lines
 
-    settings = _settings(config)
+    settings = load_settings(config)
     if settings.key_file is None:
         typer.secho("No key_file is configured: these pseudonyms are made with a trial key.", err=True, dim=True)
     faulty = 0
@@ -102,9 +90,9 @@ def normalise(file: MessagesFile, config: ConfigurationFile = None) -> None:
                 typer.echo(text)
                 faulty += not good
     except PROBLEMS as problem:
-        raise _fail(problem) from None
+        raise fail(problem) from None
     except OSError as error:
-        raise _fail(f"{file}: {error.strerror or error}") from None
+        raise fail(f"{file}: {error.strerror or error}") from None
     if faulty:
         raise typer.Exit(1)
 
@@ -133,7 +121,7 @@ def devices(  # noqa: PLR0913, PLR0917 - the options of the command
     from services.recorder import BrokerProblem
     from services.recorder import record as messages_of
 
-    settings = _settings(config)
+    settings = load_settings(config)
     if silent is not None:
         _list_silent(settings, silent)
         return
@@ -144,7 +132,7 @@ def devices(  # noqa: PLR0913, PLR0917 - the options of the command
             with _opened(file) as recorded:
                 lines = survey(recorded_messages(recorded), settings)
     except (BrokerProblem, OSError, ValueError, *PROBLEMS) as problem:
-        raise _fail(problem) from None
+        raise fail(problem) from None
     for line in lines:
         typer.echo(json.dumps(line.as_dict(), ensure_ascii=False) if as_json else line.as_text())
     if not lines:
@@ -157,11 +145,11 @@ def _list_silent(settings: "Settings", duration: str) -> None:
     from services.silence import duration_of, find_silent
 
     if settings.households_file is None:
-        raise _fail("households_file is not set: silence can only be told of devices that the registry lists")
+        raise fail("households_file is not set: silence can only be told of devices that the registry lists")
     try:
         found = find_silent(settings, duration_of(duration))
     except (ValueError, Unavailable, *PROBLEMS) as problem:
-        raise _fail(problem) from None
+        raise fail(problem) from None
     for each in found:
         typer.echo(each.as_text())
     if not found:
@@ -184,14 +172,14 @@ def record(
     recorded = 0
     try:
         with _opened(output, "w") as file:
-            for message in messages_of(_settings(config).mqtt, tuple(topics or ("#",)), seconds=seconds):
+            for message in messages_of(load_settings(config).mqtt, tuple(topics or ("#",)), seconds=seconds):
                 file.write(write_line(message) + "\n")
                 file.flush()
                 recorded += 1
                 if recorded == count:
                     break
     except (BrokerProblem, OSError) as problem:
-        raise _fail(problem) from None
+        raise fail(problem) from None
     except KeyboardInterrupt:
         pass
     typer.secho(f"{recorded} messages recorded", err=True)
@@ -207,14 +195,14 @@ def replay(
     from services.offline import recorded_messages, watched
     from services.recorder import BrokerProblem, Replay
 
-    publisher = Replay(_settings(config).mqtt, rate_per_s=rate)
+    publisher = Replay(load_settings(config).mqtt, rate_per_s=rate)
     try:
         with _opened(file) as lines:
             published = 0
             for published in watched(publisher.run(recorded_messages(lines)), "Replaying"):  # noqa: B007
                 pass
     except (BrokerProblem, OSError, ValueError) as problem:
-        raise _fail(problem) from None
+        raise fail(problem) from None
     typer.secho(f"{published} messages published, {publisher.acknowledged} acknowledged by the broker", err=True)
 
 
@@ -224,9 +212,9 @@ def ingest(config: ConfigurationFile = None) -> None:
     from services.running import StartProblem, serve
 
     try:
-        serve(_settings(config), ingest=True, aggregate=False)
+        serve(load_settings(config), ingest=True, aggregate=False)
     except StartProblem as problem:
-        raise _fail(problem) from None
+        raise fail(problem) from None
 
 
 @app.command()
@@ -235,9 +223,9 @@ def aggregate(config: ConfigurationFile = None) -> None:
     from services.running import StartProblem, serve
 
     try:
-        serve(_settings(config), ingest=False, aggregate=True)
+        serve(load_settings(config), ingest=False, aggregate=True)
     except StartProblem as problem:
-        raise _fail(problem) from None
+        raise fail(problem) from None
 
 
 @app.command()
@@ -263,9 +251,9 @@ def run(config: ConfigurationFile = None) -> None:
     from services.running import StartProblem, serve
 
     try:
-        serve(_settings(config), ingest=True, aggregate=True)
+        serve(load_settings(config), ingest=True, aggregate=True)
     except StartProblem as problem:
-        raise _fail(problem) from None
+        raise fail(problem) from None
 
 
 @app.command()
@@ -299,7 +287,7 @@ def report(  # noqa: PLR0913, PLR0917 - the options of a report
         asked, before = periods_of(period, baseline)
         paths = asyncio.run(
             make_report(
-                _settings(config),
+                load_settings(config),
                 start=asked.start,
                 end=asked.end,
                 baseline_start=before.start if before else None,
@@ -311,7 +299,7 @@ def report(  # noqa: PLR0913, PLR0917 - the options of a report
             )
         )
     except ReportProblem as problem:
-        raise _fail(problem) from None
+        raise fail(problem) from None
     for path in paths:
         typer.echo(str(path))
 
@@ -353,7 +341,7 @@ def demo(  # noqa: PLR0913, PLR0917 - the sizes of a city
     try:
         result = run_demo(options, console)
     except DemoProblem as problem:
-        raise _fail(problem) from None
+        raise fail(problem) from None
     except KeyboardInterrupt:
         typer.secho("Stopped.", err=True)
         raise typer.Exit(130) from None

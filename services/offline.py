@@ -1,8 +1,8 @@
 """What the command line does with recorded messages: reading, normalising, showing progress."""
 
 import json
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -13,7 +13,9 @@ from services.ingest.normalise import Outcome
 from services.ingest.profiles import Message
 from services.runtime.settings import Settings
 
-__all__ = ["normalise_lines", "outcome_json", "recorded_messages", "watched"]
+__all__ = ["normalise_lines", "outcome_json", "recorded_messages", "watched", "watched_async"]
+
+_Step = TypeVar("_Step")
 
 
 def outcome_json(outcome: Outcome) -> dict[str, Any]:
@@ -65,9 +67,24 @@ def recorded_messages(lines: Iterable[str]) -> Iterator[Message]:
 
 def watched(steps: Iterator[int], text: str) -> Iterator[int]:
     """The same numbers, with a progress line on the terminal."""
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True) as progress:
+    with _progress() as progress:
         task = progress.add_task(text, total=None)
         for step in steps:
             progress.update(task, completed=step)
             yield step
+
+
+async def watched_async(
+    steps: AsyncIterator[Sequence[_Step]], text: str, total: int | None = None
+) -> AsyncIterator[Sequence[_Step]]:
+    """The same parts, with a progress bar on the terminal that counts what is in them."""
+    with _progress() as progress:
+        task = progress.add_task(text, total=total)
+        async for step in steps:
+            progress.advance(task, len(step))
+            yield step
+
+
+def _progress() -> Progress:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    return Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True)
