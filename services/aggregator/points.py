@@ -14,6 +14,7 @@ from schemas.energy import Gauge, IntervalEnergy, MeterReading, OutdoorTemperatu
 from schemas.envelope import Event
 from schemas.status import DeviceStatus
 from services.aggregator.history import Changed
+from services.aggregator.intervals import Interval
 from services.aggregator.meters import Checkpoint, RegisterKey
 from services.aggregator.ports import FieldValue, Point, Row
 from services.aggregator.registers import MICRO, Reading
@@ -25,10 +26,13 @@ __all__ = [
     "SeriesKey",
     "checkpoint_point",
     "instant",
+    "interval_of",
+    "interval_point",
     "milliseconds",
     "raw_point",
     "readings_of",
     "stored_checkpoints",
+    "stored_intervals",
     "stored_readings",
     "traffic_point",
     "window_point",
@@ -95,13 +99,8 @@ def raw_point(event: Event) -> Point | None:
             if _undated(record):
                 fields["undated"] = True
         case IntervalEnergy():
-            place = (("carrier", record.carrier), ("household", record.household), ("meter", record.meter))
-            tags = (*place, ("quantity", record.quantity), ("register", record.register_name))
-            name = "interval"
-            fields[_UNIT_FIELD.get(record.unit, "value")] = float(record.value)
-            fields["duration_s"] = (record.end - record.start).total_seconds()
-            if record.mean_power_w is not None:
-                fields["mean_power_w"] = float(record.mean_power_w)
+            series = (record.carrier, record.household, record.meter)
+            return interval_point(series, (record.quantity, record.register_name, record.unit), interval_of(record))
         case OutdoorTemperature():
             name, tags = "weather", (("station", record.station),)
             fields["temperature_degc"] = float(record.temperature_degc)
@@ -117,6 +116,52 @@ def raw_point(event: Event) -> Point | None:
     if record.flags:
         fields["flags"] = ",".join(sorted(record.flags))
     return Point(name, tags, tuple(sorted(fields.items())), _time_ns(event)) if fields else None
+
+
+def interval_of(record: IntervalEnergy) -> Interval:
+    """What an interval says. That it came late is no property of what it says."""
+    end_ms = milliseconds(record.end)
+    lasts_ms = (record.end - record.start) // timedelta(milliseconds=1)
+    flags = ",".join(sorted(set(record.flags) - {"late"}))
+    power_w = None if record.mean_power_w is None else float(record.mean_power_w)
+    value = max(-_MOST_INDEX, min(_MOST_INDEX, record.value))
+    return Interval(end_ms - lasts_ms, end_ms, round(value * MICRO), milliseconds(record.received_at), flags, power_w)
+
+
+def interval_point(series: SeriesKey, register: RegisterKey, interval: Interval) -> Point:
+    """The raw point of an interval; `flags` is always there, empty too."""
+    carrier, household, meter = series
+    quantity, name, unit = register
+    tags = zip(TAGS["interval"], (carrier, household, meter, quantity, name), strict=True)
+    fields: dict[str, FieldValue] = {
+        _UNIT_FIELD.get(unit, "value"): interval.value / MICRO,
+        "duration_s": (interval.end_ms - interval.start_ms) / 1000,
+        "flags": interval.flags,
+        "received_ms": interval.said_ms,
+    }
+    if interval.mean_power_w is not None:
+        fields["mean_power_w"] = interval.mean_power_w
+    return Point("interval", tuple(tags), tuple(sorted(fields.items())), interval.time_ns)
+
+
+def stored_intervals(rows: Sequence[Row], unit: str) -> list[Interval]:
+    """What raw points of one register say of its intervals: the same as the records that they were made of."""
+    found = []
+    for row in rows:
+        value, lasts_s = row.fields.get(_UNIT_FIELD[unit]), row.fields.get("duration_s")
+        if isinstance(value, (int, float)) and isinstance(lasts_s, (int, float)):
+            end_ms, power_w = row.time_ns // 1_000_000, row.fields.get("mean_power_w")
+            found.append(
+                Interval(
+                    end_ms - round(lasts_s * 1000),
+                    end_ms,
+                    round(value * MICRO),
+                    int(row.fields.get("received_ms", 0)),
+                    str(row.fields.get("flags", "")),
+                    None if power_w is None else float(power_w),
+                )
+            )
+    return found
 
 
 def _put_registers(fields: dict[str, FieldValue], registers: tuple[Register, ...]) -> None:

@@ -11,18 +11,23 @@ from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from schemas.codec import CodecError, decode
-from schemas.energy import MeterReading
+from schemas.energy import IntervalEnergy, MeterReading
 from schemas.envelope import Event
 from schemas.mobility import VehicleState
+from services.aggregator.intervals import PREFIX, Interval, IntervalHistory
 from services.aggregator.meters import Checkpoint, Merged, Meter, RegisterKey, checkpoint_before
 from services.aggregator.points import (
+    TAGS,
     SeriesKey,
     checkpoint_point,
     instant,
+    interval_of,
+    interval_point,
     milliseconds,
     raw_point,
     readings_of,
     stored_checkpoints,
+    stored_intervals,
     stored_readings,
     traffic_point,
     window_point,
@@ -45,6 +50,11 @@ class Placed(NamedTuple):
     event: Event
 
 
+IntervalKey = tuple[SeriesKey, RegisterKey]
+"""A register of a meter that tells intervals."""
+
+_WITH_WINDOWS: Final = frozenset({"kWh", "m3", "kvarh"})
+
 Said = dict[RegisterKey, list[Reading]]
 """What a batch says of the registers of one meter."""
 
@@ -57,6 +67,11 @@ class Batch(NamedTuple):
     checkpoints: list[Point]
 
 
+def _by_interval(event: Event) -> bool:
+    """Whether it is an interval that makes windows, and so its raw point is made with them."""
+    return isinstance(event.record, IntervalEnergy) and event.record.unit in _WITH_WINDOWS
+
+
 class Projection:
     """Histories of registers and minutes of junctions, loaded when they are first touched."""
 
@@ -66,13 +81,15 @@ class Projection:
         self._zone = zone
         self._telemetry = telemetry
         self._meters: dict[SeriesKey, Meter] = {}
+        self._intervals: dict[IntervalKey, IntervalHistory] = {}
         self._partition_of: dict[SeriesKey, Partition] = {}
         self._minutes: dict[Partition, Minutes] = defaultdict(Minutes)
 
     @property
     def kept(self) -> int:
-        """Readings of registers that are in memory."""
-        return sum(len(register) for meter in self._meters.values() for register in meter.registers.values())
+        """Readings of registers, and intervals, that are in memory."""
+        readings = sum(len(register) for meter in self._meters.values() for register in meter.registers.values())
+        return readings + sum(map(len, self._intervals.values()))
 
     def forget(self, lost: frozenset[Partition]) -> None:
         """Another member took these partitions over, and will store more than what is in memory here."""
@@ -81,10 +98,13 @@ class Projection:
         for series in [series for series, partition in self._partition_of.items() if partition in lost]:
             self._meters.pop(series, None)
             del self._partition_of[series]
+        held = self._partition_of.keys()
+        self._intervals = {key: history for key, history in self._intervals.items() if key[0] in held}
 
     def clear(self) -> None:
         """Forget everything; it is loaded again when needed."""
         self._meters.clear()
+        self._intervals.clear()
         self._partition_of.clear()
         self._minutes.clear()
 
@@ -96,6 +116,7 @@ class Projection:
         """
         derived: list[Point] = []
         meters: dict[SeriesKey, Said] = defaultdict(lambda: defaultdict(list))
+        intervals: dict[IntervalKey, list[Interval]] = defaultdict(list)
         vehicles: dict[Partition, list[tuple[Incoming, Sample]]] = defaultdict(list)
         for incoming, event in placed:
             record = event.record
@@ -104,6 +125,10 @@ class Projection:
                 series: SeriesKey = (record.carrier, record.household, record.meter)
                 for key, reading in readings_of(record).items():
                     meters[series][key].append(reading)
+                self._partition_of[series] = place
+            elif isinstance(record, IntervalEnergy) and record.unit in _WITH_WINDOWS:
+                series = (record.carrier, record.household, record.meter)
+                intervals[series, (record.quantity, record.register_name, record.unit)].append(interval_of(record))
                 self._partition_of[series] = place
             elif isinstance(record, VehicleState):
                 sample = self._sample(record)
@@ -115,9 +140,13 @@ class Projection:
             derived.extend(checkpoint_point(series, each) for each in merged.void)
             derived.extend(window_point(series, key, changed) for key, changed in merged.changed)
             checkpoints.extend(checkpoint_point(series, each) for each in merged.right)
+        raw = [point for _, event in placed if not _by_interval(event) and (point := raw_point(event)) is not None]
+        for register, told in intervals.items():
+            points = await self._told(register, told)
+            derived.extend(points.derived)
+            raw.extend(points.raw)
         for place, samples in vehicles.items():
             derived.extend(await self._traffic(place, samples))
-        raw = [point for _, event in placed if (point := raw_point(event)) is not None]
         return Batch(derived, raw, checkpoints)
 
     async def _merged(self, series: SeriesKey, said: Said) -> Merged:
@@ -130,6 +159,19 @@ class Projection:
                 return meter.merge(said)
             except TooOld as wanted:
                 from_ms, meter = min(from_ms, wanted.from_ms), None
+
+    async def _told(self, key: IntervalKey, intervals: Sequence[Interval]) -> Batch:
+        """Windows of intervals, and their raw points: only of those that say something new."""
+        series, (quantity, name, unit) = key
+        history = self._intervals.setdefault(key, IntervalHistory(series[0], unit, self._zone))
+        from_ms = history.needs_from_ms(intervals)
+        if history.from_ms is None or from_ms < history.from_ms:
+            tags = dict(zip(TAGS["interval"], (*series, quantity, name), strict=True))
+            rows = await self._store.select("interval", tags=tags, start=instant(from_ms))
+            history.load(stored_intervals(rows, unit), from_ms)
+        news, changed = history.merge(intervals)
+        windows = [window_point(series, (quantity, PREFIX + name, unit), each) for each in changed]
+        return Batch(windows, [interval_point(series, key[1], each) for each in news], [])
 
     async def _load(self, series: SeriesKey, from_ms: int) -> Meter:
         """The meter as the raw bucket has it, from the last checkpoint before an instant on."""

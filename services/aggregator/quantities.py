@@ -39,7 +39,9 @@ _FLOAT_NOISE: Final = 1e-9
 _GAS_KWH_PER_M3: Final = (8.0, 13.0)
 """H gas has 10.8 to 11.4, B gas 9.5 to 10 (meters.md 2.5); outside of this it is another unit."""
 
-Family = Literal["total", "supplier", "distributor", "tariff", "contract", "phase", "channel", "other"]
+Family = Literal[
+    "total", "supplier", "distributor", "tariff", "contract", "phase", "channel", "interval", "interval_day", "other"
+]
 
 _FAMILIES: Final[tuple[tuple[Family, str], ...]] = (
     ("total", r"total"),
@@ -49,6 +51,8 @@ _FAMILIES: Final[tuple[tuple[Family, str], ...]] = (
     ("contract", r"base|HC|HP|(?:tempo|ejp)_.*"),
     ("phase", r"L[1-3]"),
     ("channel", r"channel_\d+"),
+    ("interval", r"interval:(?:total|pcs)"),
+    ("interval_day", r"interval:day"),
 )
 """In the order in which they are believed. Each family is a split of the same energy: two are never added."""
 

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.codec import encode
-from schemas.energy import MeterReading, Register
+from schemas.energy import IntervalEnergy, MeterReading, Register
 from schemas.envelope import Event, key_of, topic_of
 from schemas.mobility import Position, VehicleState
-from services.aggregator import history
+from services.aggregator import history, intervals
 from services.aggregator import pipeline as pipeline_module
 from services.aggregator.pipeline import Pipeline, Sealing
 from services.aggregator.ports import Incoming, Partition
@@ -85,6 +85,27 @@ def reading(  # noqa: PLR0917 - what a meter can say
     return _incoming(Event(f"{number:032x}", "linky", record))
 
 
+def _interval(number: int, starts: int, lasts: int, wh: int, said: int, *, estimated: bool = False) -> Incoming:
+    """What a load curve says of some minutes after `START`, and when it was said."""
+    start, said_at = START + timedelta(minutes=starts), START + timedelta(days=9, minutes=said)
+    record = IntervalEnergy(
+        household=f"h_{0:016x}",
+        meter=f"m_{0:016x}",
+        carrier="electricity",
+        observed_at=start + timedelta(minutes=lasts),
+        received_at=said_at,
+        clock="iso_offset",
+        flags=("estimated",) if estimated else (),
+        quantity="import_energy",
+        register_name="total",
+        start=start,
+        end=start + timedelta(minutes=lasts),
+        value=wh / 1000,
+        unit="kWh",
+    )
+    return _incoming(Event(f"{number:032x}", "enedis_csv", record))
+
+
 def _vehicle(number: int, seconds: int, vehicle: int, speed: float | None, late_s: int = 0) -> Incoming:
     at = START + timedelta(seconds=seconds)
     record = VehicleState(
@@ -119,6 +140,10 @@ def _logs(draw: st.DrawFn) -> list[Incoming]:
                 draw(st.sampled_from([1e6, 1e6, None])),
             )
         )
+    for number in range(draw(st.integers(0, 12))):  # overlapping, corrected, said again, too much for a home
+        starts, lasts = 30 * draw(st.integers(-3, 120)), draw(st.sampled_from([30, 30, 60, 1440]))
+        wh, said = draw(st.sampled_from([0, 501, 999, 90_000])), draw(st.integers(0, 3))
+        records.append(_interval(200 + number, starts, lasts, wh, said, estimated=draw(st.booleans())))
     for number in range(draw(st.integers(0, 15))):
         seconds, late_s = draw(st.integers(0, 600)), draw(st.sampled_from([0, 0, 1, 90, 7200, 30_000, -300, -900]))
         speed = draw(st.sampled_from([None, 0.0, 8.33, 13.9]))
@@ -164,7 +189,12 @@ async def test_order_copies_batches_and_crashes_do_not_change_what_is_stored(
     shuffled = records + chance.sample(records, k=len(records) // 2)
     chance.shuffle(shuffled)
     log, store = Partitions(shuffled, chance=chance), MemoryStore()
-    with patch.object(history, "_KEEP_MS", 3_600_000), patch.object(history, "_TRIM_AT", 4):
+    with (
+        patch.object(history, "_KEEP_MS", 3_600_000),
+        patch.object(history, "_TRIM_AT", 4),
+        patch.object(intervals, "_KEEP_MS", 3_600_000),
+        patch.object(intervals, "_TRIM_AT", 2),
+    ):
         for points, commits, other_batch in crashes:
             store.crash_after, log.crash_on_commit = points, commits
             try:

@@ -2,7 +2,9 @@
 
 A meter may show its energy several times over: a total, the supplier's and the distributor's registers, tariffs,
 phases. For each day one of these families is taken: the total if it covers the day, else the first complete family
-that does (meters.md 4.2, design 7). A home with solar panels consumes import + production - export.
+that does (meters.md 4.2, design 7). Energy that came by intervals (a load curve, a gas day, imported history) has series
+of its own, `interval:<name>`: a register that covers the day wins over them, and two intervals are never added unless
+they are tariffs of one contract. A home with solar panels consumes import + production - export.
 """
 
 import re
@@ -23,10 +25,15 @@ _FAMILIES: Final = tuple(
     re.compile(pattern) for pattern in (r"total", r"supplier_\d+", r"distributor_\d+", r"L[1-3]", r"T\d+")
 )
 _CHANNELS: Final = re.compile(r"channel_\d+")
+_CONTRACTS: Final = re.compile(r"base|HC|HP|(?:tempo|ejp)_.*|T\d+")
+_INTERVAL: Final = "interval:"
 _SIGN: Final = {"import_energy": 1, "consumption": 1, "volume": 1, "production": 1, "export_energy": -1}
 _SOLAR: Final = frozenset({"export_energy", "production"})
 _LEAST_SOLAR_KWH: Final = 1.0
 """Every Linky in standard mode shows an export register; in a home without panels it stays at zero."""
+
+_Family = tuple[bool, int, str]
+"""By interval or not, the order within, and the name of one that completes no other: the smallest is believed first."""
 
 Problem = Literal["no_factor", "export_without_production"]
 
@@ -49,7 +56,7 @@ class Consumption(NamedTuple):
 
 def chosen_days(registers: Sequence[RegisterDays]) -> dict[date, DayValue]:
     """The energy of one meter and quantity by day, from whichever registers tell it best."""
-    families: dict[int, list[RegisterDays]] = defaultdict(list)
+    families: dict[_Family, list[RegisterDays]] = defaultdict(list)
     for register in registers:
         families[_family(register.register)].append(register)
     sums = [_sum(members) for _, members in sorted(families.items())]
@@ -69,17 +76,34 @@ def home_consumption(home: Home, factors: FactorSet) -> Consumption:
             series[register.carrier, register.meter, register.quantity].append(register)
     days: dict[tuple[str, str, str], dict[date, DayValue]] = {}
     for key, registers in series.items():
-        if _told_better(key, series):
+        if _told_better(key, series) and key[2] != "volume":
             continue
         factor = factors.kwh_per_unit(key[0], registers[0].unit)
+        if factor is None and _told_better(key, series):
+            continue
         if factor is None:
             return Consumption({}, {}, {}, "no_factor")
         days[key] = {day: DayValue(v.value * factor, v.coverage) for day, v in chosen_days(registers).items()}
+    days = _joined(days)
     days = {key: its for key, its in days.items() if key[2] not in _SOLAR or _exceeds(its, _LEAST_SOLAR_KWH)}
     quantities = {key[2] for key in days}
     if "export_energy" in quantities and "production" not in quantities:
         return Consumption({}, {}, {}, "export_without_production")
     return _added(days)
+
+
+def _joined(
+    days: Mapping[tuple[str, str, str], dict[date, DayValue]],
+) -> dict[tuple[str, str, str], dict[date, DayValue]]:
+    """Volumes of a meter that tells kWh too count on the days that its kWh do not cover, and are no second series."""
+    found = {key: its for key, its in days.items() if not _told_better(key, days)}
+    for key, its in days.items():
+        better = found.get((*key[:2], "import_energy"))
+        if key in found or better is None:
+            continue
+        covered = {day for day, value in better.items() if value.coverage >= DAY_COVERAGE}
+        better.update({day: v for day, v in its.items() if day not in covered and v.coverage >= DAY_COVERAGE})
+    return found
 
 
 def _exceeds(days: Mapping[date, DayValue], least_kwh: float) -> bool:
@@ -106,12 +130,16 @@ def _told_better(key: tuple[str, str, str], series: Mapping[tuple[str, str, str]
     return quantity in {"volume", "consumption"} and (carrier, meter, "import_energy") in series
 
 
-def _family(name: str) -> int:
+def _family(name: str) -> _Family:
     """The order in which families of registers are believed; contracts (base, HC, HP, tempo…) after the numbered."""
+    if name.startswith(_INTERVAL):
+        _, order, _ = _family(name.removeprefix(_INTERVAL))
+        split = _CONTRACTS.fullmatch(name.removeprefix(_INTERVAL))
+        return True, order, "" if split else name
     for order, pattern in enumerate(_FAMILIES):
         if pattern.fullmatch(name):
-            return order
-    return len(_FAMILIES) + (1 if _CHANNELS.fullmatch(name) else 0)
+            return False, order, ""
+    return False, len(_FAMILIES) + (1 if _CHANNELS.fullmatch(name) else 0), ""
 
 
 def _sum(members: Sequence[RegisterDays]) -> dict[date, DayValue]:
