@@ -329,3 +329,16 @@ async def test_a_resumed_session_that_sends_more_than_the_receive_maximum_is_tak
         async with _connected(settings) as (source, events):
             assert sent == _payloads(await _take(source, 500, acknowledge=True))
             assert events.lost == []
+
+
+async def test_what_was_acknowledged_just_before_a_stop_does_not_come_again(mosquitto: Mosquitto) -> None:
+    """The goodbye waits until the broker has read it: twenty quick restarts get the rest, and nothing else."""
+    sent = [payload(number) for number in range(10)]
+    for _ in range(20):
+        settings = _settings(mosquitto.port)
+        async with _connected(settings) as (source, _events):
+            await publish(mosquitto.port, sent)
+            await source.acknowledge((await _take(source, 10))[:4])
+        async with _connected(settings) as (source, _events):
+            again = await _take(source, 6, acknowledge=True)
+            assert sent[4:] == _payloads(again)

@@ -19,7 +19,7 @@ from typing import Any, cast
 
 import aiomqtt
 from aiomqtt import ConnAckPacket, ConnectError, NegativeAckError, ProtocolError, PublishPacket
-from mqtt5 import ConnAckReasonCode, ConnectPacket, DisconnectPacket, Packet, PubAckPacket
+from mqtt5 import ConnAckReasonCode, ConnectPacket, DisconnectPacket, DisconnectReasonCode, Packet, PubAckPacket
 
 from services.runtime.settings import MqttSettings
 
@@ -123,11 +123,22 @@ class Connection(aiomqtt.Client):
         if hasattr(self, "_tasks"):
             self._tasks.cancel()
             await asyncio.wait({self._tasks})
-        with suppress(*FAULTS):
-            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
-                await self._disconnect()
+        if hasattr(self, "_disconnected") and not self._disconnected.done():
+            with suppress(*FAULTS):
+                async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                    await self._say_goodbye()
         if hasattr(self, "_writer"):
             self._writer.transport.abort()
+
+    async def _say_goodbye(self) -> None:
+        """The broker hangs up when it has read this, and so all acknowledgements before it.
+
+        Whoever does not wait for that can be back before: the new connection takes the session over, and what was
+        not read of the old one is lost. Messages that were acknowledged would come again.
+        """
+        await self._send(DisconnectPacket(reason_code=DisconnectReasonCode.NORMAL_DISCONNECTION))
+        while await self._reader.read(_BUFFER_BYTES):
+            pass
 
     def cut(self, reason: str) -> None:
         """End the connection now, without a goodbye."""
