@@ -1,5 +1,6 @@
 """The time rules of C-ITS messages (c-its.md 2.7): exact for every instant, not for examples."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from services.ingest.codecs import its_time
 from services.ingest.codecs.its_time import from_its, instant, milliseconds, to_its
 from services.ingest.profiles import Context
-from tests.cases import NAMES, NoJunctions
+from tests.cases import NAMES, NoJunctions, find_cases
 
 CONTEXT = Context(names=NAMES, zones=NoJunctions())
 NAIVE = Context(names=NAMES, zones=NoJunctions(), its_leap_seconds="utc")
@@ -138,3 +139,16 @@ def test_a_time_mark_finds_its_hour(at: datetime, ahead_ms: int) -> None:
 def test_a_mark_that_is_no_instant_is_none(mark: int | None) -> None:
     """More than an hour, unknown, absent."""
     assert its_time.time_mark(mark, 0) is None
+
+
+def test_equal_bytes_of_a_vehicle_65_seconds_later_are_another_event() -> None:
+    """A bare CAM tells its time modulo 65,536 ms: the same bytes come again with other news, a redelivery does not."""
+    case = next(each for each in find_cases() if str(each) == "etsi_uper/cam_v2")
+    first = case.run().events[0]
+
+    def again(seconds: float) -> str:
+        message = replace(case.message, received_at=case.message.received_at + timedelta(seconds=seconds))
+        return replace(case, message=message).run().events[0].id
+
+    assert again(1.0) == first.id
+    assert again(65.536) != first.id

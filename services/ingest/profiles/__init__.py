@@ -111,8 +111,8 @@ class Profile:
         stability: what we promise of it.
         summary: one line for `garonne check` and the documentation.
         takes: when two profiles share a filter, whether this one takes this message.
-        clock_is_elsewhere: the time of a record comes from an earlier message, so that equal bytes can be
-            different news: the id of the event counts the time in.
+        clock_is_elsewhere: the time of a record comes from an earlier message or in part from reception, so that
+            equal bytes can be different news: the id of the event counts the time in.
         announcements: topic filters of retained messages that say what other topics mean. Every process subscribes to
             them for itself, and gets them again at each connection.
         claims: whether this profile has learnt from announcements to read a topic that no filter of any profile takes.

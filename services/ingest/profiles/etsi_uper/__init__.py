@@ -29,4 +29,5 @@ PROFILE = Profile(
     stability="alpha",
     summary="ETSI CAM, DENM, SPATEM, MAPEM, SREM, SSEM in UPER: bytes, hexadecimal or base64; versions 1 and 2",
     takes=_takes,
+    clock_is_elsewhere=True,  # a CAM tells its time modulo 65,536 ms, a BSM the second of the minute
 )

@@ -36,4 +36,5 @@ PROFILE = Profile(
     stability="alpha",
     summary="ETSI messages in GeoNetworking and BTP packets (SHB, TSB, GBC, GAC, GUC), signed or not",
     takes=_takes,
+    clock_is_elsewhere=True,  # a CAM tells its time modulo 65,536 ms, a BSM the second of the minute
 )

@@ -11,4 +11,5 @@ PROFILE = Profile(
     parse=parse,
     stability="alpha",
     summary="SAE J2735 frames in UPER (BSM, SPAT, MAP, SRM, SSM), signed or not: us/<message>/…, j2735/…",
+    clock_is_elsewhere=True,  # a CAM tells its time modulo 65,536 ms, a BSM the second of the minute
 )
