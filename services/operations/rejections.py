@@ -4,6 +4,7 @@ A rejection is open until the ledger says that it is settled: brought back in, a
 open it again; a point that InfluxDB refuses once more is such a copy.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,10 +17,20 @@ from schemas.ledger import LedgerEntry, Settled
 from schemas.rejection import Rejected
 from services.aggregator.scanning import LEDGER, REJECTED, Scan
 
-__all__ = ["Found", "Rejection", "Wanted", "counted", "find_rejections", "settled_in"]
+__all__ = ["Found", "PointPlace", "Rejection", "Wanted", "counted", "find_rejections", "place_of", "settled_in"]
 
 _SETTLES: Final = b'"settled":['
 """An entry of the ledger that settles nothing does not say so at all."""
+_LINE: Final = re.compile(rb"((?:\\.|[^ \\])+) .* (-?\d+)", re.DOTALL)
+
+PointPlace = tuple[str, int]
+"""Series and time of a point, as line protocol writes them: what makes it one point."""
+
+
+def place_of(line: bytes) -> PointPlace:
+    """The place of a refused point; empty for what is no line."""
+    found = _LINE.fullmatch(line)
+    return (found[1].decode(), int(found[2])) if found else ("", 0)
 
 
 @dataclass(frozen=True, slots=True)

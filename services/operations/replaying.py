@@ -18,7 +18,7 @@ from schemas.codec import CodecError, decode
 from schemas.envelope import TOPICS, key_of
 from schemas.ledger import Settled
 from schemas.rejection import Rejected
-from services.aggregator.lineprotocol import line
+from services.aggregator.lineprotocol import series
 from services.aggregator.points import raw_point
 from services.aggregator.ports import BUCKETS, Incoming
 from services.aggregator.scanning import EVENTS, REJECTED, Scan
@@ -28,7 +28,7 @@ from services.ingest.pipeline import outgoing
 from services.ingest.ports import Outgoing, Sink, Unavailable
 from services.ingest.profiles import Message
 from services.ingest.pseudonyms import KeyProblem, Keys
-from services.operations.rejections import Rejection
+from services.operations.rejections import PointPlace, Rejection, place_of
 from services.runtime.lifecycle import Backoff
 
 __all__ = ["Replay", "Replayed", "unsealed"]
@@ -143,37 +143,37 @@ class Replay:
             for each in points
             if each.topic in _DERIVED
         ]
-        raw = {each.content: each for each in points if each.topic not in _DERIVED}
+        raw = {place_of(each.content): each for each in points if each.topic not in _DERIVED}
         found = await self._events_of(raw)
         batch: list[Outgoing] = []
-        for content, again in raw.items():
-            if content not in found:
+        for place, again in raw.items():
+            if place not in found:
                 replayed.append(Replayed(again.rejection, "gone", "the event log does not have its event any more"))
                 continue
             batch += [
-                found[content],
+                found[place],
                 self._ledger.settling(hour_of(again.record.received_at), (), [_settled(again, "appended")]),
             ]
             replayed.append(Replayed(again.rejection, "appended"))
         await self._send(batch)
         return replayed
 
-    async def _events_of(self, raw: Mapping[bytes, _Again]) -> dict[bytes, Outgoing]:
-        """The events that these lines were made of, by line; read from the first that can be one of them."""
+    async def _events_of(self, raw: Mapping[PointPlace, _Again]) -> dict[PointPlace, Outgoing]:
+        """The events that these points were made of; read from the first that can be one of them."""
         if not raw:
             return {}
         oldest = min(each.record.received_at for each in raw.values()) - _CLOCKS_APART
         from_ms = max(0, int(oldest.timestamp() * 1000))
-        found: dict[bytes, Outgoing] = {}
+        found: dict[PointPlace, Outgoing] = {}
         async for batch in self._scan.read(await self._scan.ends(EVENTS), from_ms):
             for each in batch:
                 try:
                     point = raw_point(decode(each.value))
-                    text = None if point is None else line(point)
+                    place = None if point is None else (series(point.measurement, point.tags), point.time_ns)
                 except (CodecError, ValueError):
                     continue
-                if text is not None and text in raw:
-                    found[text] = Outgoing(each.topic, each.key, each.value, each.timestamp_ms)
+                if place is not None and place in raw:
+                    found[place] = Outgoing(each.topic, each.key, each.value, each.timestamp_ms)
         return found
 
     async def _send(self, batch: Sequence[Outgoing]) -> None:

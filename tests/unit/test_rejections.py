@@ -1,110 +1,62 @@
 """The way back in: what was refused is listed, comes back once with the events it would have had, and is settled."""
 
 from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
 
 from schemas.codec import CodecError, decode
 from schemas.energy import OutdoorTemperature
 from schemas.envelope import Event
-from services.aggregator.pipeline import Pipeline, Sealing
-from services.aggregator.ports import Incoming, Point, Refusal
+from services.aggregator.pipeline import Sealing
+from services.aggregator.ports import Incoming
 from services.aggregator.scanning import EVENTS, LEDGER, REJECTED
-from services.aggregator.telemetry import AggregatorTelemetry
-from services.embedded.eventlog import SqliteLog, SqliteSink
-from services.embedded.scan import SqliteScan
-from services.ingest.ledger import Ledger
-from services.ingest.normalise import Normaliser
 from services.ingest.pipeline import outgoing
-from services.ingest.ports import Delivery, Outgoing, Unavailable
+from services.ingest.ports import Outgoing, Unavailable
 from services.ingest.profiles import Message
 from services.ingest.pseudonyms import Keys
 from services.operations.rejections import Wanted, counted, find_rejections
-from services.operations.replaying import Replay, Replayed
-from services.runtime.settings import AggregatorSettings
+from services.operations.replaying import Replay
 from tests.fakes import counting_normaliser, payload, poison
-from tests.fakes_aggregator import MemoryStore
-
-_AT = datetime(2026, 1, 12, 7, 0, tzinfo=UTC)
-_KEYS = Keys(b"k" * 32)  # of `counting_normaliser`
-_GROUP = "garonne-aggregator"
-
-
-def _before_the_mend() -> Normaliser:
-    """A site that does not know the family yet."""
-    return Normaliser({}, {}, _KEYS)
-
-
-class _World:
-    """An event log in a file."""
-
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "events.sqlite"
-        self.sink = SqliteSink(self.path)
-        self.scan = SqliteScan(self.path, _GROUP)
-
-    async def take_in(self, normaliser: Normaliser, payloads: Sequence[bytes], minute: int = 0) -> None:
-        """Each message a second after the other, as ingest does it."""
-        messages = [
-            Message("counting/one", each, _AT + timedelta(minutes=minute, seconds=i)) for i, each in enumerate(payloads)
-        ]
-        outcomes = [normaliser(each) for each in messages]
-        deliveries = [Delivery(each, 1, i, i) for i, each in enumerate(messages)]
-        entries = Ledger("d_0000000000000000").entries(deliveries, outcomes)
-        await self.sink.send([outgoing(event) for each in outcomes for event in each.events] + entries)
-
-    async def replay(self, normaliser: Normaliser, *, dry: bool = False, **wanted: str) -> list[Replayed]:
-        found = (await find_rejections(self.scan, Wanted(**wanted))).still_open()  # type: ignore[arg-type]
-        replay = Replay(self.scan, self.sink, normaliser, _KEYS, dry=dry)
-        return [each async for part in replay.run(found) for each in part]
-
-    async def records(self, *topics: str) -> list[Incoming]:
-        """What these topics hold."""
-        return [each async for batch in self.scan.read(await self.scan.ends(topics)) for each in batch]
-
-    async def open_ids(self) -> set[str]:
-        return {each.id for each in (await find_rejections(self.scan, Wanted())).still_open()}
+from tests.operated import AT, KEYS, Refusing, World, knows_nothing
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[_World]:
+async def world(tmp_path: Path) -> AsyncIterator[World]:
     """An empty event log."""
-    made = _World(tmp_path)
-    yield made
-    await made.sink.close()
+    async with World(tmp_path) as made:
+        yield made
 
 
-async def test_after_a_mend_refused_messages_become_the_events_they_would_have_been(world: _World) -> None:
+async def test_after_a_mend_refused_messages_become_the_events_they_would_have_been(world: World) -> None:
     """Same ids, original receive time; the log holds them once, and nothing is open any more."""
     payloads = [payload(number) for number in range(300)]
-    await world.take_in(_before_the_mend(), payloads)
+    await world.take_in(knows_nothing(), payloads)
     assert len(await world.open_ids()) == 300
     replayed = await world.replay(counting_normaliser())
     assert {each.outcome for each in replayed} == {"normalised"}
     events = [decode(each.value) for each in await world.records(*EVENTS)]
     mended = counting_normaliser()
     wanted = [
-        mended(Message("counting/one", each, _AT + timedelta(seconds=i))).events[0] for i, each in enumerate(payloads)
+        mended(Message("counting/one", each, AT + timedelta(seconds=i))).events[0] for i, each in enumerate(payloads)
     ]
     assert sorted(events, key=lambda each: each.id) == sorted(wanted, key=lambda each: each.id)
     assert await world.open_ids() == set()
 
 
-async def test_doing_it_twice_changes_nothing(world: _World) -> None:
+async def test_doing_it_twice_changes_nothing(world: World) -> None:
     """What is settled is not touched again."""
-    await world.take_in(_before_the_mend(), [payload(1), payload(2)])
+    await world.take_in(knows_nothing(), [payload(1), payload(2)])
     await world.replay(counting_normaliser())
     before = await world.records(*EVENTS, REJECTED, LEDGER)
     assert await world.replay(counting_normaliser()) == []
     assert await world.records(*EVENTS, REJECTED, LEDGER) == before
 
 
-async def test_what_is_refused_again_stays_the_rejection_that_it_is(world: _World) -> None:
+async def test_what_is_refused_again_stays_the_rejection_that_it_is(world: World) -> None:
     """Nothing is written for it, and its neighbours come back in."""
-    await world.take_in(_before_the_mend(), [poison(1), payload(2), poison(3)])
+    await world.take_in(knows_nothing(), [poison(1), payload(2), poison(3)])
     before = await world.records(REJECTED)
     outcomes = [each.outcome for each in await world.replay(counting_normaliser())]
     assert sorted(outcomes) == ["normalised", "still refused", "still refused"]
@@ -112,17 +64,17 @@ async def test_what_is_refused_again_stays_the_rejection_that_it_is(world: _Worl
     assert len(await world.open_ids()) == 2
 
 
-async def test_a_dry_run_writes_nothing(world: _World) -> None:
+async def test_a_dry_run_writes_nothing(world: World) -> None:
     """It says what would become of them."""
-    await world.take_in(_before_the_mend(), [payload(1)])
+    await world.take_in(knows_nothing(), [payload(1)])
     before = await world.records(*EVENTS, REJECTED, LEDGER)
     assert [each.outcome for each in await world.replay(counting_normaliser(), dry=True)] == ["normalised"]
     assert await world.records(*EVENTS, REJECTED, LEDGER) == before
 
 
-async def test_a_replay_that_ends_before_the_ledger_has_it_is_done_again_with_the_same_ids(world: _World) -> None:
+async def test_a_replay_that_ends_before_the_ledger_has_it_is_done_again_with_the_same_ids(world: World) -> None:
     """The log has the event twice then, as after any redelivery."""
-    await world.take_in(_before_the_mend(), [payload(1)])
+    await world.take_in(knows_nothing(), [payload(1)])
 
     class _Cut:
         async def send(self, batch: Sequence[Outgoing]) -> None:
@@ -131,7 +83,7 @@ async def test_a_replay_that_ends_before_the_ledger_has_it_is_done_again_with_th
 
     found = (await find_rejections(world.scan, Wanted())).still_open()
     with pytest.raises(KeyboardInterrupt):
-        async for _ in Replay(world.scan, _Cut(), counting_normaliser(), _KEYS).run(found):
+        async for _ in Replay(world.scan, _Cut(), counting_normaliser(), KEYS).run(found):
             pass
     assert len(await world.open_ids()) == 1
     await world.replay(counting_normaliser())
@@ -139,18 +91,18 @@ async def test_a_replay_that_ends_before_the_ledger_has_it_is_done_again_with_th
     assert (len(ids), len(set(ids))) == (2, 1)
 
 
-async def test_under_another_key_nothing_can_be_brought_back(world: _World) -> None:
+async def test_under_another_key_nothing_can_be_brought_back(world: World) -> None:
     """It is said, and the rejection stays."""
-    await world.take_in(_before_the_mend(), [payload(1)])
+    await world.take_in(knows_nothing(), [payload(1)])
     found = (await find_rejections(world.scan, Wanted())).still_open()
     replay = Replay(world.scan, world.sink, counting_normaliser(), Keys(b"x" * 32))
     assert [each.outcome async for part in replay.run(found) for each in part] == ["another key"]
     assert len(await world.open_ids()) == 1
 
 
-async def test_filters_and_counts(world: _World) -> None:
+async def test_filters_and_counts(world: World) -> None:
     """By reason, stage, profile and time; stats say what is open and what is settled."""
-    await world.take_in(_before_the_mend(), [payload(1), payload(2)])
+    await world.take_in(knows_nothing(), [payload(1), payload(2)])
     await world.take_in(counting_normaliser(), [poison(3)], minute=10)
     assert [
         each.outcome for each in await world.replay(counting_normaliser(), reason="no_profile", profile="none")
@@ -160,58 +112,36 @@ async def test_filters_and_counts(world: _World) -> None:
         ("not_json", "counting", 1, 0),
         ("no_profile", "none", 0, 2),
     ]
-    late = Wanted(since=_AT + timedelta(minutes=5))
+    late = Wanted(since=AT + timedelta(minutes=5))
     assert [each.reason for each in (await find_rejections(world.scan, late)).all()] == ["not_json"]
-    early = Wanted(until=_AT + timedelta(minutes=5), stage="route")
+    early = Wanted(until=AT + timedelta(minutes=5), stage="route")
     assert len((await find_rejections(world.scan, early)).all()) == 2
 
 
-class _Refusing(MemoryStore):
-    """Refuses weather while it is ill."""
-
-    ill = True
-
-    async def write(self, points: Sequence[Point]) -> Sequence[Refusal]:
-        if not self.ill:
-            return await super().write(points)
-        return [Refusal(each, "field_type", "is text") for each in points]
-
-
-async def _aggregate(world: _World, store: MemoryStore) -> None:
-    """All that waits, as the aggregator does it."""
-    log = SqliteLog(world.path, _GROUP)
-    sealing = Sealing(_KEYS.seal, "d_0000000000000001")
-    telemetry = AggregatorTelemetry()
-    pipeline = Pipeline(log, store, sealing, AggregatorSettings(), ZoneInfo("Europe/Paris"), telemetry)
-    while batch := await log.poll(1000, 0):
-        await pipeline.store(batch)
-    await log.close()
-
-
-async def test_points_that_the_store_refused_come_back_after_its_mend(world: _World) -> None:
+async def test_points_that_the_store_refused_come_back_after_its_mend(world: World) -> None:
     """Their events go through the aggregator once more; refused again they are open again, settled they are not."""
-    store = _Refusing()
+    store = Refusing()
     await world.take_in(counting_normaliser(), [payload(1), payload(2)])
-    await _aggregate(world, store)
+    await world.aggregate(store)
     refused = await world.open_ids()
     assert len(refused) == 2
     assert [each.outcome for each in await world.replay(counting_normaliser())] == ["appended"] * 2
     assert await world.open_ids() == set()
-    await _aggregate(world, store)
+    await world.aggregate(store)
     assert await world.open_ids() == refused, "refused again"
     store.ill = False
     await world.replay(counting_normaliser())
-    await _aggregate(world, store)
+    await world.aggregate(store)
     assert await world.open_ids() == set()
     assert len(await store.select("weather")) == 2
     assert len({decode(each.value).id for each in await world.records(*EVENTS)}) == 2
 
 
-async def test_a_record_that_was_no_event_comes_back_when_it_is_one(world: _World) -> None:
+async def test_a_record_that_was_no_event_comes_back_when_it_is_one(world: World) -> None:
     """A newer Garonne may know its kind; bytes that are still none stay rejected."""
-    record = OutdoorTemperature(observed_at=_AT, received_at=_AT, clock="epoch_s", station="s", temperature_degc=1)
+    record = OutdoorTemperature(observed_at=AT, received_at=AT, clock="epoch_s", station="s", temperature_degc=1)
     good = outgoing(Event("0" * 32, "senml", record))
-    sealing = Sealing(_KEYS.seal, "d_0000000000000001")
+    sealing = Sealing(KEYS.seal, "d_0000000000000001")
     for content in (good.value, b"{}"):
         incoming = Incoming("garonne.energy", 0, 0, b"", content, good.timestamp_ms)
         unwanted = sealing.of_record(incoming, _problem())
@@ -224,9 +154,9 @@ def _problem() -> CodecError:
     return CodecError("data: no such kind")
 
 
-async def test_a_log_that_takes_nothing_leaves_everything_open(world: _World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_log_that_takes_nothing_leaves_everything_open(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """After some tries the command says so; nothing is lost."""
-    await world.take_in(_before_the_mend(), [payload(1)])
+    await world.take_in(knows_nothing(), [payload(1)])
 
     class _Down:
         async def send(self, batch: Sequence[Outgoing]) -> None:
@@ -236,6 +166,6 @@ async def test_a_log_that_takes_nothing_leaves_everything_open(world: _World, mo
     monkeypatch.setattr("services.operations.replaying.Backoff.next_s", lambda _self: 0.0)
     found = (await find_rejections(world.scan, Wanted())).still_open()
     with pytest.raises(Unavailable):
-        async for _ in Replay(world.scan, _Down(), counting_normaliser(), _KEYS).run(found):
+        async for _ in Replay(world.scan, _Down(), counting_normaliser(), KEYS).run(found):
             pass
     assert len(await world.open_ids()) == 1

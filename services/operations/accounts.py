@@ -1,0 +1,229 @@
+"""The sums of an audit: what the ledger says, what the event log holds, what became of each event. Pure.
+
+Everything is counted from records; no number is carried over from a running service.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from schemas.codec import CodecError, decode
+from schemas.envelope import Event
+from schemas.ledger import LedgerEntry
+from schemas.mobility import VehicleState
+from schemas.rejection import Rejected
+from services.aggregator.lineprotocol import series
+from services.aggregator.points import milliseconds, raw_point
+from services.aggregator.ports import Incoming, Partition
+from services.aggregator.traffic import HORIZON_MS, MARGIN_MS, sample_of
+from services.ingest.ledger import PRINT_DIGITS
+from services.operations.rejections import PointPlace
+
+__all__ = ["Books", "Difference", "Expected", "Period", "RowKey"]
+
+_PRINT_BYTES: Final = PRINT_DIGITS // 2
+OWN: Final = "garonne"
+"""Profile of events that no message gave, such as a gap in the flow."""
+
+
+class Difference(NamedTuple):
+    """Something that does not add up. `event` is an event id, or how it begins."""
+
+    what: str
+    event: str
+    detail: str = ""
+
+
+class Period(NamedTuple):
+    """Full hours of reception; `None` is open. `until` is not included."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def holds(self, instant: datetime) -> bool:
+        """Whether it lies in the period."""
+        return (self.since is None or instant >= self.since) and (self.until is None or instant < self.until)
+
+    @property
+    def from_ms(self) -> int:
+        """Where reading the log may begin, Unix milliseconds."""
+        return 0 if self.since is None else milliseconds(self.since)
+
+
+class RowKey(NamedTuple):
+    """One line of the account of the event log."""
+
+    topic: str
+    profile: str
+    kind: str
+
+
+class Expected(NamedTuple):
+    """A raw point that must be in the time series."""
+
+    event: str
+    row: RowKey
+    partition: Partition
+    offset: int
+    measurement: str
+    time_ns: int
+
+
+class Orphan(NamedTuple):
+    """An event that no entry of the ledger names; `undated` if its message said no time."""
+
+    event: str
+    row: RowKey
+    received_at: datetime
+    undated: bool
+
+
+@dataclass
+class Books:
+    """What is read is put in here: first the ledger, then the events.
+
+    Attributes:
+        entries: of the period, by event id, each once.
+        accounted: prints of all messages that the ledger names, of later hours too.
+        certain: by run, up to which batch the run itself says that they are stored.
+        copies: records of the log by row, and `distinct` events.
+        fates: what becomes of distinct events that are no raw point, by row.
+        points: raw points that must be stored, by their place.
+        orphans: events that no entry names.
+        began: hour of the first entry that the ledger still has.
+        refusals: distinct rejections by stage, reason and profile.
+        undecodable: records that are no event.
+        ends: where the log ended when it was read.
+    """
+
+    period: Period
+    entries: dict[str, LedgerEntry] = field(default_factory=dict)
+    accounted: set[bytes] = field(default_factory=set)
+    certain: dict[str, int] = field(default_factory=dict)
+    copies: Counter[RowKey] = field(default_factory=Counter)
+    distinct: Counter[RowKey] = field(default_factory=Counter)
+    fates: dict[RowKey, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    points: dict[PointPlace, list[Expected]] = field(default_factory=lambda: defaultdict(list))
+    orphans: list[Orphan] = field(default_factory=list)
+    began: datetime | None = None
+    refusals: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    undecodable: int = 0
+    ends: dict[Partition, int] = field(default_factory=dict)
+    _found: Counter[bytes] = field(default_factory=Counter)
+    _ids: set[str] = field(default_factory=set)
+
+    def begin(self, incoming: Incoming) -> None:
+        """Take the first record of a partition of the ledger."""
+        record = decode(incoming.value).record
+        if self.began is None or record.received_at < self.began:
+            self.began = record.received_at
+
+    def enter(self, incoming: Incoming) -> None:
+        """Take a record of the ledger."""
+        try:
+            event = decode(incoming.value)
+        except CodecError:
+            self.undecodable += 1
+            return
+        entry = event.record
+        if not isinstance(entry, LedgerEntry):
+            return
+        self.certain[entry.run] = max(self.certain.get(entry.run, 0), entry.stored_before)
+        if self.period.since is None or entry.observed_at >= self.period.since:
+            self.accounted.update(_prints(entry))
+            if self.period.holds(entry.observed_at):
+                self.entries[event.id] = entry
+
+    def post(self, incoming: Incoming) -> None:
+        """Take a record of the topics of events, or of `garonne.rejected`."""
+        try:
+            event = decode(incoming.value)
+        except CodecError:
+            self.undecodable += 1
+            return
+        record = event.record
+        if not self.period.holds(record.received_at) or isinstance(record, LedgerEntry):
+            return
+        if isinstance(record, Rejected) and record.stage == "store":
+            return  # of the aggregator: no message, and its time is the point's
+        row = RowKey(incoming.topic, event.profile, record.kind)
+        self.copies[row] += 1
+        name = _print(event.id)
+        if "-" not in event.id:  # the first event of its message
+            self._found[name] += 1
+        if event.id in self._ids:
+            return
+        self._ids.add(event.id)
+        self.distinct[row] += 1
+        if name not in self.accounted and event.profile != OWN:
+            self.orphans.append(Orphan(event.id, row, record.received_at, record.clock == "none"))
+        self._expect(event, row, incoming)
+
+    def _expect(self, event: Event, row: RowKey, incoming: Incoming) -> None:
+        record = event.record
+        if isinstance(record, Rejected):
+            self.refusals[record.stage, record.reason, record.profile or "none"] += 1
+            self.fates[row]["rejected"] += 1
+            return
+        point = raw_point(event)
+        if point is None:
+            self.fates[row][_fate(event)] += 1
+            return
+        place = (series(point.measurement, point.tags), point.time_ns)
+        partition = (incoming.topic, incoming.partition)
+        self.points[place].append(Expected(event.id, row, partition, incoming.offset, point.measurement, point.time_ns))
+
+    def settle(self) -> tuple[list[LedgerEntry], list[LedgerEntry], dict[bytes, LedgerEntry]]:
+        """Entries that count, entries of batches that nobody finished, and messages that are lost with their entry.
+
+        An entry that its run certifies must have a copy of each of its messages in the log. One that nothing certifies,
+        the last of a run, counts if there are copies for it; else the process ended while its batch was stored.
+        """
+        mentions: Counter[bytes] = Counter()
+        counting, unfinished, lost = [], [], {}
+        certified = [entry for entry in self.entries.values() if self._is_certain(entry)]
+        for entry in certified:
+            counting.append(entry)
+            for name in _prints(entry):
+                mentions[name] += 1
+                if mentions[name] > self._found[name]:
+                    lost[name] = entry
+        for entry in self.entries.values():
+            if self._is_certain(entry):
+                continue
+            own = Counter(_prints(entry))
+            if all(mentions[name] + number <= self._found[name] for name, number in own.items()):
+                counting.append(entry)
+                mentions += own
+            else:
+                unfinished.append(entry)
+        return counting, unfinished, lost
+
+    def _is_certain(self, entry: LedgerEntry) -> bool:
+        return entry.number < self.certain.get(entry.run, 0)
+
+
+def _print(identity: str) -> bytes:
+    """What the ledger calls the message of an event; empty for an id that is none of ours."""
+    try:
+        return bytes.fromhex(identity[:PRINT_DIGITS])
+    except ValueError:
+        return b""
+
+
+def _prints(entry: LedgerEntry) -> Iterator[bytes]:
+    for first in range(0, len(entry.prints), _PRINT_BYTES):
+        yield entry.prints[first : first + _PRINT_BYTES]
+
+
+def _fate(event: Event) -> str:
+    """What becomes of an event that leaves no raw point."""
+    record = event.record
+    if not isinstance(record, VehicleState):
+        return "log only"
+    at_ms = milliseconds(record.observed_at)
+    if not -MARGIN_MS <= milliseconds(record.received_at) - at_ms <= HORIZON_MS:
+        return "too late"
+    return "log only" if sample_of(record, at_ms) is None else "stored"
