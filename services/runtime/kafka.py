@@ -8,6 +8,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
 from aiokafka.helpers import create_ssl_context
 
+from schemas.envelope import TOPICS
 from services.runtime.settings import KafkaSettings
 
 __all__ = ["RECORD_BYTES", "connection_options", "ensure_topics"]
@@ -37,25 +38,33 @@ def connection_options(settings: KafkaSettings) -> dict[str, Any]:
     return options
 
 
-async def ensure_topics(options: dict[str, Any], names: Iterable[str]) -> None:
+async def ensure_topics(settings: KafkaSettings, names: Iterable[str]) -> None:
     """Make the topics that are missing: 4 partitions, 1 replica. Whoever comes first makes them, or Kafka would.
+
+    Kafka's own retention of a week would throw the record away, and keep single vehicles longer than they are needed.
 
     A broker that refuses has its topics made by its operator, or makes them by itself.
 
     Args:
-        options: from `connection_options`.
+        settings: where Kafka is, and how long it keeps what.
         names: of the topics.
 
     Raises:
         KafkaError, OSError: no answer.
     """
-    admin = AIOKafkaAdminClient(**options)
+    admin = AIOKafkaAdminClient(**connection_options(settings))
     try:
         await admin.start()
         missing = sorted(set(names) - set(await admin.list_topics()))
         if missing:
-            limits = {"max.message.bytes": str(RECORD_BYTES)}
             with suppress(KafkaError):
-                await admin.create_topics([NewTopic(name, _PARTITIONS, 1, topic_configs=limits) for name in missing])
+                await admin.create_topics(
+                    [NewTopic(name, _PARTITIONS, 1, topic_configs=_limits(settings, name)) for name in missing]
+                )
     finally:
         await admin.close()
+
+
+def _limits(settings: KafkaSettings, topic: str) -> dict[str, str]:
+    hours = settings.vehicle_retention_h if topic == TOPICS["vehicle_state"] else 24 * settings.retention_days
+    return {"max.message.bytes": str(RECORD_BYTES), "retention.ms": str(hours * 3_600_000)}

@@ -107,6 +107,13 @@ class KafkaSettings(_Section):
         default=45.0,
         description="After this long without a sign of life Kafka gives an aggregator's partitions to another one.",
     )
+    retention_days: Annotated[int, Field(ge=1, le=36_500)] = Field(
+        default=1098,
+        description="How long topics keep records, where Garonne makes them: Kafka is what all is computed from.",
+    )
+    vehicle_retention_h: Annotated[int, Field(ge=12, le=8760)] = Field(
+        default=72, description="The same for garonne.mobility: what single vehicles did is kept over a long weekend."
+    )
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_SSL"] = Field(
         default="PLAINTEXT", description="SASL is SCRAM-SHA-512."
     )

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.partitioner import DefaultPartitioner
 
 from services.ingest.adapters.kafka import KafkaSink
@@ -130,3 +132,24 @@ async def test_a_kafka_that_falls_silent_is_given_up_after_the_deadline(tmp_path
     await asyncio.sleep(0)
     assert len(asyncio.all_tasks()) == before
     assert complaints == []
+
+
+async def test_the_record_outlives_a_week_and_single_vehicles_do_not_stay(tmp_path: Path) -> None:
+    """Topics that Garonne makes have their own retention: Kafka's default would throw the record away."""
+    with Kafka(tmp_path) as kafka:
+        async with _sink(kafka) as sink:
+            await sink.start()
+        admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap)
+        await admin.start()
+        try:
+            asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in (_TOPIC, "garonne.mobility")]
+            answers = await admin.describe_configs(asked)
+        finally:
+            await admin.close()
+    kept = {
+        name: int(value)
+        for answer in answers
+        for resource in answer.resources
+        for name, value in ((resource[3], entry[1]) for entry in resource[4] if entry[0] == "retention.ms")
+    }
+    assert kept == {_TOPIC: 1098 * 86_400_000, "garonne.mobility": 72 * 3_600_000}

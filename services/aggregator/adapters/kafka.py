@@ -291,7 +291,7 @@ class KafkaLog:
         try:
             async with asyncio.timeout(self._settings.delivery_timeout_s):
                 options = connection_options(self._settings)
-                await ensure_topics(options, (*self._topics, _REJECTED))
+                await ensure_topics(self._settings, (*self._topics, _REJECTED))
                 self._consumer = self._member(options)
                 await self._consumer.start()
         except _FAULTS as fault:

@@ -88,7 +88,7 @@ class KafkaSink:
         options = connection_options(self._settings)
         timeout_ms = int(self._settings.delivery_timeout_s * 1000)
         if self._create:
-            await ensure_topics(options, TOPICS.values())
+            await ensure_topics(self._settings, TOPICS.values())
         producer = AIOKafkaProducer(
             **options,
             enable_idempotence=True,
