@@ -13,7 +13,7 @@ from services.ingest.normalise import Outcome
 from services.ingest.profiles import Message
 from services.runtime.settings import Settings
 
-__all__ = ["normalise_lines", "outcome_json", "recorded_messages", "watched", "watched_async"]
+__all__ = ["normalise_lines", "outcome_json", "progress", "recorded_messages", "watched", "watched_async"]
 
 _Step = TypeVar("_Step")
 
@@ -67,10 +67,10 @@ def recorded_messages(lines: Iterable[str]) -> Iterator[Message]:
 
 def watched(steps: Iterator[int], text: str) -> Iterator[int]:
     """The same numbers, with a progress line on the terminal."""
-    with _progress() as progress:
-        task = progress.add_task(text, total=None)
+    with progress() as bar:
+        task = bar.add_task(text, total=None)
         for step in steps:
-            progress.update(task, completed=step)
+            bar.update(task, completed=step)
             yield step
 
 
@@ -78,13 +78,14 @@ async def watched_async(
     steps: AsyncIterator[Sequence[_Step]], text: str, total: int | None = None
 ) -> AsyncIterator[Sequence[_Step]]:
     """The same parts, with a progress bar on the terminal that counts what is in them."""
-    with _progress() as progress:
-        task = progress.add_task(text, total=total)
+    with progress() as bar:
+        task = bar.add_task(text, total=total)
         async for step in steps:
-            progress.advance(task, len(step))
+            bar.advance(task, len(step))
             yield step
 
 
-def _progress() -> Progress:
+def progress() -> Progress:
+    """A progress bar on standard error that goes when it is done."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     return Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True)

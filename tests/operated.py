@@ -50,7 +50,8 @@ class Refusing(MemoryStore):
 class World:
     """An event log in a file, and what is done with it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, topic: str = "counting/one") -> None:
+        self.topic = topic
         self.path = folder / "events.sqlite"
         self.sink = SqliteSink(self.path)
         self.scan = SqliteScan(self.path, _GROUP)
@@ -66,7 +67,7 @@ class World:
 
     def batch(self, normaliser: Normaliser, payloads: Sequence[bytes], at: datetime = AT) -> list[Outgoing]:
         """What ingest sends for these messages, each received a second after the other."""
-        messages = [Message("counting/one", each, at + timedelta(seconds=i)) for i, each in enumerate(payloads)]
+        messages = [Message(self.topic, each, at + timedelta(seconds=i)) for i, each in enumerate(payloads)]
         outcomes = [normaliser(each) for each in messages]
         deliveries = [Delivery(each, 1, i, i) for i, each in enumerate(messages)]
         entries = self.ledger.entries(deliveries, outcomes)

@@ -35,12 +35,14 @@ class SqliteScan:
         """Everything before `until`, one topic after the other."""
         for (topic, partition), end in until.items():
             first = (start or {}).get((topic, partition), 0)
+            if from_ms:
+                first = max(first, await asyncio.to_thread(self._first_since, topic, from_ms, end))
             while first < end:
                 batch = await asyncio.to_thread(self._page, topic, first, end)
                 if not batch:
                     break
                 first = batch[-1].offset + 1
-                yield [each for each in batch if each.timestamp_ms >= from_ms]
+                yield batch
 
     async def committed(self, topics: Iterable[str]) -> Mapping[Partition, int]:
         """Where the group stands."""
@@ -63,6 +65,15 @@ class SqliteScan:
         except sqlite3.Error as error:
             raise LogUnavailable(f"event log {self._path.name}: {error}") from error
         return found
+
+    def _first_since(self, topic: str, from_ms: int, end: int) -> int:
+        try:
+            with closing(self._open()) as connection:
+                table = _table(connection, topic)
+                query = f"SELECT coalesce(min(number), ?) FROM {table} WHERE timestamp_ms >= ?"  # noqa: S608
+                return int(connection.execute(query, (end, from_ms)).fetchone()[0]) if table else end
+        except sqlite3.Error as error:
+            raise LogUnavailable(f"event log {self._path.name}: {error}") from error
 
     def _page(self, topic: str, first: int, end: int) -> list[Incoming]:
         try:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from schemas.codec import CodecError, decode
-from schemas.envelope import Event
+from schemas.envelope import TOPICS, Event
 from schemas.ledger import LedgerEntry
 from schemas.mobility import VehicleState
 from schemas.rejection import Rejected
@@ -80,6 +80,15 @@ class Orphan(NamedTuple):
     undated: bool
 
 
+class Settlement(NamedTuple):
+    """Entries that count; entries of batches that nobody finished; lost messages with their entry; how many expired."""
+
+    counting: list[LedgerEntry]
+    unfinished: list[LedgerEntry]
+    lost: dict[bytes, LedgerEntry]
+    expired: int
+
+
 @dataclass
 class Books:
     """What is read is put in here: first the ledger, then the events.
@@ -95,6 +104,7 @@ class Books:
         began: hour of the first entry that the ledger still has.
         refusals: distinct rejections by stage, reason and profile.
         undecodable: records that are no event.
+        kept_from: by topic, from when on the log has everything, if it has not kept all.
         ends: where the log ended when it was read.
     """
 
@@ -110,6 +120,7 @@ class Books:
     began: datetime | None = None
     refusals: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     undecodable: int = 0
+    kept_from: dict[str, datetime] = field(default_factory=dict)
     ends: dict[Partition, int] = field(default_factory=dict)
     _found: Counter[bytes] = field(default_factory=Counter)
     _ids: set[str] = field(default_factory=set)
@@ -175,31 +186,42 @@ class Books:
         partition = (incoming.topic, incoming.partition)
         self.points[place].append(Expected(event.id, row, partition, incoming.offset, point.measurement, point.time_ns))
 
-    def settle(self) -> tuple[list[LedgerEntry], list[LedgerEntry], dict[bytes, LedgerEntry]]:
-        """Entries that count, entries of batches that nobody finished, and messages that are lost with their entry.
+    def settle(self) -> "Settlement":
+        """What of the ledger counts.
 
-        An entry that its run certifies must have a copy of each of its messages in the log. One that nothing certifies,
-        the last of a run, counts if there are copies for it; else the process ended while its batch was stored.
+        An entry that its run certifies must have a copy of each of its messages in the log, unless the log does not
+        keep them so long. One that nothing certifies, the last of a run, counts if there are copies for it; else the
+        process ended while its batch was stored.
         """
+        result = Settlement([], [], {}, 0)
         mentions: Counter[bytes] = Counter()
-        counting, unfinished, lost = [], [], {}
-        certified = [entry for entry in self.entries.values() if self._is_certain(entry)]
-        for entry in certified:
-            counting.append(entry)
-            for name in _prints(entry):
-                mentions[name] += 1
-                if mentions[name] > self._found[name]:
-                    lost[name] = entry
-        for entry in self.entries.values():
-            if self._is_certain(entry):
-                continue
-            own = Counter(_prints(entry))
-            if all(mentions[name] + number <= self._found[name] for name, number in own.items()):
-                counting.append(entry)
+        for certain in (True, False):
+            for entry in self.entries.values():
+                if self._is_certain(entry) is not certain:
+                    continue
+                own = Counter(_prints(entry))
+                missing = [name for name, number in own.items() if mentions[name] + number > self._found[name]]
+                gone = len(missing) <= self._expired_in(entry)
+                if missing and not gone and not certain:
+                    result.unfinished.append(entry)
+                    continue
+                result.counting.append(entry)
                 mentions += own
-            else:
-                unfinished.append(entry)
-        return counting, unfinished, lost
+                if gone:
+                    result = result._replace(expired=result.expired + len(missing))
+                else:
+                    result.lost.update(dict.fromkeys(missing, entry))
+        return result
+
+    def is_kept(self, kind: str, at: datetime | None) -> bool:
+        """Whether the log still has every event of a kind that was received at or after `at`."""
+        first = self.kept_from.get(TOPICS[kind])
+        return first is None or (at is not None and at >= first)
+
+    def _expired_in(self, entry: LedgerEntry) -> int:
+        """How many events of an entry the log need not have any more."""
+        events = [each for account in entry.accounts for each in account.events.items()]
+        return sum(number for kind, number in events if not self.is_kept(kind, entry.observed_at))
 
     def _is_certain(self, entry: LedgerEntry) -> bool:
         return entry.number < self.certain.get(entry.run, 0)

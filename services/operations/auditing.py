@@ -22,9 +22,14 @@ from services.operations.accounts import Books, Difference, Expected, Period, Ro
 from services.operations.rejections import PointPlace, Wanted, find_rejections, place_of
 from services.operations.replaying import unsealed
 
-__all__ = ["RAW_KEPT", "RAW_MEASUREMENTS", "Audit", "audit"]
+__all__ = ["FATES", "RAW_KEPT", "RAW_MEASUREMENTS", "Audit", "audit"]
 
 RAW_MEASUREMENTS: Final = ("meter", "interval", "weather", "device")
+FATES: Final = (
+    *("copies", "duplicates", "distinct", "stored", "too late", "log only"),
+    *("rejected", "refused", "waiting", "expired", "missing"),
+)
+"""What a line of the account of the event log counts."""
 _DAY_NS: Final = 86_400_000_000_000
 RAW_KEPT: Final = timedelta(days=730)
 """How long the raw bucket keeps points."""
@@ -57,7 +62,9 @@ class Audit:
             "from": since,
             "to": until,
             "accounts": [each.model_dump() for each in self.accounts.values()],
-            "log": [{**key._asdict(), **counts} for key, counts in sorted(self.rows.items())],
+            "log": [
+                {**key._asdict(), **dict.fromkeys(FATES, 0), **counts} for key, counts in sorted(self.rows.items())
+            ],
             "rejected": [
                 {"stage": stage, "reason": reason, "profile": profile, "number": number}
                 for (stage, reason, profile), number in self.refusals.most_common()
@@ -116,21 +123,28 @@ async def _read(scan: Scan, books: Books) -> None:
         for each in batch:
             books.enter(each)
     books.ends = dict(await scan.ends((*EVENTS, REJECTED)))
+    shortened = {part: first for part, first in (await scan.begins((*EVENTS, REJECTED))).items() if first > 0}
+    firsts = {part: min(books.ends.get(part, 0), first + 1) for part, first in shortened.items()}
+    async for each in _each(scan.read(firsts)):
+        at = datetime.fromtimestamp(each.timestamp_ms / 1000, UTC)
+        books.kept_from[each.topic] = max(at, books.kept_from.get(each.topic, at))
     async for batch in scan.read(books.ends, books.period.from_ms):
         for each in batch:
             books.post(each)
 
 
 def _settle_ledger(books: Books, result: Audit) -> None:
-    counting, unfinished, lost = books.settle()
-    for entry in counting:
+    settlement = books.settle()
+    for entry in settlement.counting:
         _add(entry, result)
     result.differences += [
         Difference("lost in the event log", name.hex(), f"batch {entry.number} of run {entry.run}")
-        for name, entry in lost.items()
+        for name, entry in settlement.lost.items()
     ]
-    if unfinished:
-        number = sum(account.received for entry in unfinished for account in entry.accounts)
+    if settlement.expired:
+        result.notes.append(f"{settlement.expired} messages are older than the event log keeps their topic")
+    if settlement.unfinished:
+        number = sum(account.received for entry in settlement.unfinished for account in entry.accounts)
         result.notes.append(
             f"{number} messages were in batches that a process did not finish: they were not acknowledged then, "
             "came again and are counted there"
@@ -162,7 +176,8 @@ def _settle_log(books: Books, result: Audit) -> None:
     for account in result.accounts.values():
         for kind, number in account.events.items():
             there = copies[account.profile, kind]
-            if there < number and not any(each.what == "lost in the event log" for each in result.differences):
+            kept = books.is_kept(kind, books.period.since)
+            if there < number and kept and not any(each.what == "lost in the event log" for each in result.differences):
                 detail = f"{account.profile}, {kind}: the ledger counts {number}, the log holds {there}"
                 result.differences.append(Difference("lost in the event log", "", detail))
     older = [each for each in books.orphans if books.began is None or each.received_at < books.began]

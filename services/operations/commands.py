@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import tempfile
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,11 +14,11 @@ from services.terminal import ConfigurationFile, fail, instant_of, load_settings
 
 if TYPE_CHECKING:
     from services.operations.auditing import Audit
+    from services.operations.rebuilding import Comparison
     from services.runtime.settings import Settings
 
 __all__ = ["add_operations"]
 
-_FATES = ("copies", "duplicates", "distinct", "stored", "too late", "log only", "rejected", "refused", "waiting")
 _MOST_SHOWN = 200
 
 
@@ -24,6 +26,7 @@ def add_operations(app: typer.Typer) -> None:
     """Put the commands of this module into the command line."""
     app.add_typer(rejected, name="rejected")
     app.command()(audit)
+    app.command()(rebuild)
 
 
 def _full_hours(since: datetime | None, until: datetime | None) -> tuple[datetime | None, datetime | None]:
@@ -90,12 +93,14 @@ def _print_audit(result: "Audit") -> None:
         ],
         right=columns[1:6],
     )
-    rest = tuple(sorted({fate for counts in result.rows.values() for fate in counts} - set(_FATES)))
+    from services.operations.auditing import FATES
+
+    fates = [each for each in FATES if any(counts[each] for counts in result.rows.values())]
     print_table(
         "Events, in the event log and the time series",
-        ("topic", "profile", "kind", *_FATES, *rest),
-        [(*row, *(counts[fate] for fate in (*_FATES, *rest))) for row, counts in result.rows.items()],
-        right=(*_FATES, *rest),
+        ("topic", "profile", "kind", *fates),
+        [(*row, *(counts[fate] for fate in fates)) for row, counts in result.rows.items()],
+        right=fates,
     )
     if result.refusals:
         rows = [(*key, number) for key, number in result.refusals.most_common()]
@@ -108,3 +113,72 @@ def _print_audit(result: "Audit") -> None:
         typer.secho(f"and {len(result.differences) - _MOST_SHOWN} more: use --json", fg=typer.colors.RED)
     if not result.differences:
         typer.secho("Everything adds up.", fg=typer.colors.GREEN)
+
+
+def rebuild(  # noqa: PLR0913, PLR0917 - the options of the command
+    config: ConfigurationFile = None,
+    check: Annotated[bool, typer.Option("--check", help="Only compare; the live time series are left alone.")] = False,
+    since: Annotated[str | None, typer.Option("--from", help="Compare points from this day or instant on.")] = None,
+    until: Annotated[str | None, typer.Option("--to", help="Compare points before this day or instant.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Where the fresh file is written and kept; else it goes after the comparison.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+) -> None:
+    """Compute the time series anew from the whole event log, beside the live service, and compare to the last bit.
+
+    Windows rest on readings before them, so the log is always read whole; `--from` and `--to` say what is compared.
+    Exits with 1 if a point differs; each is named.
+    """
+    from services.aggregator.ports import Unavailable
+    from services.operations.rebuilding import RebuildProblem
+    from services.runtime.settings import ConfigurationProblem
+
+    if not check:
+        raise fail("only --check can be done: nothing replaces the live time series yet")
+    settings = load_settings(config)
+    times = instant_of(since, settings.timezone), instant_of(until, settings.timezone)
+    try:
+        if folder is not None:
+            result = asyncio.run(_rebuild(settings, folder, times))
+        else:
+            with tempfile.TemporaryDirectory() as place:
+                result = asyncio.run(_rebuild(settings, Path(place), times))
+    except (Unavailable, RebuildProblem, ConfigurationProblem) as problem:
+        raise fail(problem) from None
+    if as_json:
+        typer.echo(json.dumps(result.as_dict(), indent=2))
+    else:
+        _print_comparison(result)
+    if result.differences:
+        raise typer.Exit(1)
+
+
+async def _rebuild(settings: "Settings", folder: Path, times: tuple[datetime | None, datetime | None]) -> "Comparison":
+    from zoneinfo import ZoneInfo
+
+    from services.offline import progress
+    from services.operations.rebuilding import Rebuild
+    from services.running import open_scan, open_store
+
+    async with open_store(settings) as live:
+        work = Rebuild(open_scan(settings), live, folder / "series.sqlite", ZoneInfo(settings.timezone))
+        try:
+            with progress() as bar:
+                task = bar.add_task("Reading the event log", total=await work.total())
+                return await work.check(*times, watch=lambda records: bar.advance(task, records))
+        finally:
+            await work.close()
+
+
+def _print_comparison(result: "Comparison") -> None:
+    rows = [(name, number) for name, number in result.points.items() if number]
+    print_table(f"{result.records:,} records of the event log", ("measurement", "points"), rows, right=("points",))
+    if result.moving:
+        typer.echo(f"Note: {result.moving} points changed while they were compared: nothing can be said of them.")
+    for (series, time_ns), pair in sorted(result.differences.items())[:_MOST_SHOWN]:
+        typer.secho(f"{series} {time_ns}: {pair}", fg=typer.colors.RED)
+    if result.differences:
+        typer.secho(f"{len(result.differences):,} points differ.", fg=typer.colors.RED)
+    else:
+        typer.secho("The time series is what the event log says, to the last bit.", fg=typer.colors.GREEN)

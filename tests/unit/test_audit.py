@@ -95,7 +95,7 @@ async def test_a_lost_event_is_named_by_how_its_id_begins(world: World) -> None:
     await world.take_in(counting_normaliser(), [payload(1), payload(2)])
     await world.take_in(counting_normaliser(), [payload(3)])
     await world.aggregate(store)
-    (record, *_) = await world.records(*EVENTS)
+    record = (await world.records(*EVENTS))[1]
     _delete(world, record.topic, record.value)
     result = await _audited(world, store, Period(AT, AT + _HOUR))
     assert _named(result) == [("lost in the event log", decode(record.value).id[:16])]
@@ -212,3 +212,20 @@ async def test_events_from_before_the_ledger_are_no_difference(world: World) -> 
     result = await _audited(world, store)
     assert _named(result) == []
     assert result.notes == ["1 events are older than the ledger, and are counted in the event log only"]
+
+
+async def test_what_the_log_does_not_keep_so_long_is_not_lost(world: World) -> None:
+    """A topic has a retention; the ledger is kept longer. What should still be there and is not is still named."""
+    store = MemoryStore()
+    await world.take_in(counting_normaliser(), [payload(1), payload(2)])
+    await world.take_in(counting_normaliser(), [payload(3), payload(4)], minute=120)
+    await world.take_in(counting_normaliser(), [payload(5)], minute=125)
+    await world.aggregate(store)
+    for record in (await world.records(*EVENTS))[:2]:
+        _delete(world, record.topic, record.value)
+    result = await _audited(world, store)
+    assert _named(result) == []
+    assert result.notes == ["2 messages are older than the event log keeps their topic"]
+    lost = (await world.records(*EVENTS))[1]
+    _delete(world, lost.topic, lost.value)
+    assert _named(await _audited(world, store)) == [("lost in the event log", decode(lost.value).id[:16])]

@@ -1,0 +1,120 @@
+"""What is stored is what the log says: `rebuild --check` proves it, and finds every bit that is not."""
+
+import json
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from services.aggregator.ports import Point
+from services.aggregator.scanning import EVENTS
+from services.embedded.series import SqliteStore
+from services.ingest.normalise import Normaliser
+from services.ingest.profiles import Context, discover
+from services.ingest.pseudonyms import Pseudonyms
+from services.operations.rebuilding import Comparison, Rebuild, RebuildProblem
+from tests.fakes import Nowhere
+from tests.operated import AT, KEYS, World
+
+_PARIS = ZoneInfo("Europe/Paris")
+
+
+def _normaliser() -> Normaliser:
+    """A family with registers, so that there are windows and checkpoints."""
+    profile = discover()["tasmota"]
+    context = Context(Pseudonyms(KEYS), Nowhere(), timezone=_PARIS)
+    return Normaliser({"tasmota": profile}, {"tasmota": context}, KEYS)
+
+
+def _reading(number: int) -> bytes:
+    at = (AT - timedelta(days=3) + timedelta(minutes=20 * number)).astimezone(_PARIS)
+    return json.dumps({"Time": f"{at:%FT%T}", "ENERGY": {"Total": 100 + number / 10, "Power": 300}}).encode()
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    """An empty event log."""
+    async with World(tmp_path, "tele/plug/SENSOR") as made:
+        yield made
+
+
+@pytest.fixture
+async def live(tmp_path: Path) -> AsyncIterator[SqliteStore]:
+    """The live time series."""
+    async with SqliteStore(tmp_path / "live.sqlite") as store:
+        yield store
+
+
+async def _checked(world: World, live: SqliteStore, patience_s: float = 60.0) -> Comparison:
+    fresh = world.path.with_name("fresh.sqlite")
+    fresh.unlink(missing_ok=True)
+    work = Rebuild(world.scan, live, fresh, _PARIS, patience_s=patience_s)
+    try:
+        return await work.check(None, None)
+    finally:
+        await work.close()
+
+
+async def test_late_readings_duplicates_and_restarts_leave_what_the_log_says(world: World, live: SqliteStore) -> None:
+    """The live aggregator saw it in pieces and out of order; computed at once it is the same."""
+    for numbers in ((0, 1, 2, 90, 91), (40, 41, 40), (5, 92), (60,)):
+        await world.take_in(_normaliser(), [_reading(number) for number in numbers])
+        await world.aggregate(live)
+    result = await _checked(world, live)
+    assert result.differences == {}
+    assert result.records == 11
+    assert result.points["meter"] == 10
+    assert result.points["energy"] > 0
+    assert result.points["checkpoint"] > 0
+
+
+@pytest.mark.parametrize("what", ["changed", "missing", "too much"])
+async def test_a_single_wrong_bit_is_found_and_named(world: World, live: SqliteStore, what: str) -> None:
+    """A window that somebody changed, a point that is gone, one that no record makes."""
+    await world.take_in(_normaliser(), [_reading(number) for number in range(6)])
+    await world.aggregate(live)
+    (first, *_) = await live.select("energy")
+    tags = tuple(sorted(first.tags.items()))
+    if what == "changed":
+        value = float(first.fields["energy_kwh"])
+        await live.write([Point("energy", tags, (("energy_kwh", value + 2**-40),), first.time_ns)])
+    elif what == "missing":
+        await live._run(lambda file: file.execute("DELETE FROM point WHERE time_ns = ?", (first.time_ns,)))
+    else:
+        await live.write([Point("energy", tags, (("energy_kwh", 1.0),), first.time_ns - 10**18)])
+    found = {place[1]: str(pair) for place, pair in (await _checked(world, live)).differences.items()}
+    said = {"changed": "energy_kwh is", "missing": "missing in the time series", "too much": "no record of the log"}
+    assert any(said[what] in text for text in found.values())
+    assert (first.time_ns if what != "too much" else first.time_ns - 10**18) in found
+
+
+async def test_what_comes_in_meanwhile_is_caught_up_with(
+    world: World, live: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The site is alive: between two looks at the log more arrives and is stored."""
+    await world.take_in(_normaliser(), [_reading(number) for number in range(6)])
+    await world.aggregate(live)
+    original, looks = Rebuild._compare, 0
+
+    async def compare(self: Rebuild, *times: None) -> object:
+        nonlocal looks
+        looks += 1
+        if looks == 1:
+            await world.take_in(_normaliser(), [_reading(7)])
+            await world.aggregate(live)
+        return await original(self, *times)
+
+    monkeypatch.setattr(Rebuild, "_compare", compare)
+    result = await _checked(world, live)
+    assert (looks, result.differences, result.moving) == (2, {}, 0)
+    assert result.records == 7
+
+
+async def test_an_aggregator_that_does_not_store_is_not_waited_for_for_ever(world: World, live: SqliteStore) -> None:
+    """It is said how much waits, and what to look at."""
+    await world.take_in(_normaliser(), [_reading(1), _reading(2)])
+    with pytest.raises(RebuildProblem, match="2 records wait for `garonne aggregate`"):
+        await _checked(world, live, patience_s=0.0)
+    assert len(await world.records(*EVENTS)) == 2
