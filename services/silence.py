@@ -61,7 +61,7 @@ def find_silent(settings: Settings, silence: timedelta) -> list[Silent]:
         Unavailable: the store gives no answer.
     """
     registry = read_registry(settings.households_file)
-    names = Pseudonyms(keys_of(settings), registry.household_of)
+    names = Pseudonyms(keys_of(settings), registry.household_of, registry.meter_of)
 
     async def ask() -> list[Silent]:
         async with open_store(settings) as store:

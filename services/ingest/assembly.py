@@ -88,7 +88,8 @@ def build_normaliser(settings: Settings, *, trial: bool = False) -> tuple[Normal
         ZoneProblem: the junctions file is wrong.
     """
     keys = keys_of(settings, trial=trial)
-    names = Pseudonyms(keys, read_registry(settings.households_file).household_of)
+    registry = read_registry(settings.households_file)
+    names = Pseudonyms(keys, registry.household_of, registry.meter_of)
     zones = load_zones(settings.junctions_file)
     contexts = {}
     for name in (profiles := enabled_profiles(settings)):

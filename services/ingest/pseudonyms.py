@@ -83,15 +83,19 @@ class Keys:
 class Pseudonyms:
     """The `Names` that profiles use, with the registry of households behind it."""
 
-    def __init__(self, keys: Keys, households: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, keys: Keys, households: Mapping[str, str] | None = None, meters: Mapping[str, str] | None = None
+    ) -> None:
         """Set up.
 
         Args:
             keys: the derived keys.
             households: household id by device (`<family>:<identifier>`); a device that is not listed is a
                 household of its own.
+            meters: device by the other names that its meter has.
         """
         self._keys = keys
+        self._meters = dict(meters or {})
         self._households = dict(households or {})
         self.household = lru_cache(maxsize=262_144)(self._household)
         self.meter = lru_cache(maxsize=262_144)(self._meter)
@@ -102,7 +106,7 @@ class Pseudonyms:
         return self._keys.pseudonym("household", self._households.get(device, device))
 
     def _meter(self, device: str) -> str:
-        return self._keys.pseudonym("meter", device)
+        return self._keys.pseudonym("meter", self._meters.get(device, device))
 
     def _device(self, device: str) -> str:
         return self._keys.pseudonym("device", device)

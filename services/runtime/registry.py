@@ -11,9 +11,11 @@ A TOML file that the operator keeps:
     team = "castors"
     devices = ["linky_teleinfo2mqtt:041876000103", "tasmota:compteur-cave"]
     heat_share = 0.66
+    same_meter = { "enedis_csv:01234567890123" = "linky_teleinfo2mqtt:041876000103" }
 
 A device is `<profile>:<identifier>`. What is written here is read on this machine and goes nowhere: records carry
-pseudonyms.
+pseudonyms. `same_meter` says that a meter has two names: the number of the delivery point in the distributor's files
+(which `garonne import` reads) and the one that its gateway gives it. So its history and its live data are of one meter.
 """
 
 import tomllib
@@ -53,6 +55,9 @@ class Household(_Entry):
         default=None, description="Declared share of the energy that heats, where data cannot tell."
     )
     inhabitants: Annotated[int, Field(ge=1, le=50)] | None = None
+    same_meter: dict[_Id, _Id] = Field(
+        default_factory=dict, description="Other names of a meter, such as that of its history files, and its device."
+    )
 
 
 class Registry(_Entry):
@@ -66,7 +71,7 @@ class Registry(_Entry):
         for what, names in (
             ("team", [team.id for team in self.teams]),
             ("household", [household.id for household in self.households]),
-            ("device", [device for household in self.households for device in household.devices]),
+            ("device", [device for home in self.households for device in (*home.devices, *home.same_meter)]),
         ):
             twice = [name for name, number in Counter(names).items() if number > 1]
             if twice:
@@ -75,15 +80,23 @@ class Registry(_Entry):
         for household in self.households:
             if household.team is not None and household.team not in known:
                 raise ValueError(f"household {household.id!r}: there is no team {household.team!r}")
-            for device in household.devices:
+            for device in (*household.devices, *household.same_meter):
                 if ":" not in device:
                     raise ValueError(f"device {device!r}: write <profile>:<identifier>")
+            for meter in household.same_meter.values():
+                if meter not in household.devices:
+                    raise ValueError(f"same_meter: {meter!r} is none of the devices of household {household.id!r}")
         return self
 
     @property
     def household_of(self) -> dict[str, str]:
         """Household id by device."""
-        return {device: household.id for household in self.households for device in household.devices}
+        return {device: home.id for home in self.households for device in (*home.devices, *home.same_meter)}
+
+    @property
+    def meter_of(self) -> dict[str, str]:
+        """Device by the other names of its meter."""
+        return {name: device for home in self.households for name, device in home.same_meter.items()}
 
 
 def read_registry(path: Path | None) -> Registry:

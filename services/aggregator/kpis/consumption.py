@@ -2,9 +2,9 @@
 
 A meter may show its energy several times over: a total, the supplier's and the distributor's registers, tariffs,
 phases. For each day one of these families is taken: the total if it covers the day, else the first complete family
-that does (meters.md 4.2, design 7). Energy that came by intervals (a load curve, a gas day, imported history) has series
-of its own, `interval:<name>`: a register that covers the day wins over them, and two intervals are never added unless
-they are tariffs of one contract. A home with solar panels consumes import + production - export.
+that does (meters.md 4.2, design 7). Energy that came by intervals (a load curve, a gas day, imported history) has
+series of its own, `interval:<name>`: a register that covers the day wins over them, and two intervals are never added
+unless they are tariffs of one contract. A home with solar panels consumes import + production - export.
 """
 
 import re
