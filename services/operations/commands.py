@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from services.operations.importfile import import_history
 from services.operations.refused import rejected
 from services.terminal import ConfigurationFile, fail, instant_of, load_settings, print_table
 
@@ -25,6 +26,7 @@ _MOST_SHOWN = 200
 def add_operations(app: typer.Typer) -> None:
     """Put the commands of this module into the command line."""
     app.add_typer(rejected, name="rejected")
+    app.command("import")(import_history)
     app.command()(audit)
     app.command()(rebuild)
 
