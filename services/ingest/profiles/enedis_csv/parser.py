@@ -119,11 +119,11 @@ def _interval(row: Mapping[str, str], meter: _Meter, message: Message, context: 
 
 def _step(row: Mapping[str, str], message: Message, context: Context) -> tuple[datetime, Reading, str]:
     """A step of the load curve. Its time is its end, unless the row says `borne` = `debut`."""
+    reading = at(needed(row, "horodate"), "horodate", message, context)
     said = needed(row, "pas en minutes", "pas").removeprefix("PT").removesuffix("M")
     if said not in {str(each) for each in _STEPS_MIN}:
         raise Unparseable("bad_value", f"pas en minutes: must be one of {', '.join(map(str, _STEPS_MIN))}")
     step = timedelta(minutes=int(said))
-    reading = at(needed(row, "horodate"), "horodate", message, context)
     if row.get("borne", "fin") == "debut":
         end = believed(Reading(reading.at + step, reading.clock, reading.flags), "horodate", message, context)
         return reading.at, end, "total"
