@@ -29,6 +29,7 @@ def add_operations(app: typer.Typer) -> None:
     app.command("import")(import_history)
     app.command()(audit)
     app.command()(rebuild)
+    app.command()(status)
 
 
 def _full_hours(since: datetime | None, until: datetime | None) -> tuple[datetime | None, datetime | None]:
@@ -176,6 +177,8 @@ async def _rebuild(settings: "Settings", folder: Path, times: tuple[datetime | N
 def _print_comparison(result: "Comparison") -> None:
     rows = [(name, number) for name, number in result.points.items() if number]
     print_table(f"{result.records:,} records of the event log", ("measurement", "points"), rows, right=("points",))
+    for name, at in result.from_.items():
+        typer.echo(f"Note: the event log has not kept all that {name} rests on: compared from {at:%F %T} UTC on.")
     if result.moving:
         typer.echo(f"Note: {result.moving} points changed while they were compared: nothing can be said of them.")
     for (series, time_ns), pair in sorted(result.differences.items())[:_MOST_SHOWN]:
@@ -184,3 +187,28 @@ def _print_comparison(result: "Comparison") -> None:
         typer.secho(f"{len(result.differences):,} points differ.", fg=typer.colors.RED)
     else:
         typer.secho("The time series is what the event log says, to the last bit.", fg=typer.colors.GREEN)
+
+
+def status(  # noqa: PLR0913, PLR0917 - the options of the command
+    config: ConfigurationFile = None,
+    once: Annotated[bool, typer.Option("--once", help="One interval; exits with 1 if something is wrong.")] = False,
+    interval_s: Annotated[float, typer.Option("--interval", help="Seconds between two looks.", min=0.1)] = 2.0,
+    ingest: Annotated[str | None, typer.Option(help="Where ingest serves; else where the configuration says.")] = None,
+    aggregator: Annotated[str | None, typer.Option(help="Where the aggregator serves.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object for each interval.")] = False,
+) -> None:
+    """Watch the services: flow by profile, lag by topic, refusals, the oldest unacknowledged message, what is wrong.
+
+    Until Ctrl-C. Asks the services' own /metrics and /readyz, nothing else.
+    """
+    from services.operations.showing import show_status
+    from services.operations.status import addresses, watch
+
+    own = addresses(load_settings(config))
+    looks = watch((ingest or own[0], aggregator or own[1]), interval_s, once=once)
+    try:
+        last = show_status(looks, as_json=as_json)
+    except KeyboardInterrupt:
+        return
+    if once and last is not None and last.problems:
+        raise typer.Exit(1)

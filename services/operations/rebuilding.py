@@ -31,6 +31,9 @@ MEASUREMENTS: Final = tuple(name for name, bucket in BUCKETS.items() if bucket !
 _ROUNDS: Final = 6
 _LOOK_S: Final = 0.5
 _SPAN: Final = timedelta(days=7)
+_TOPIC_OF: Final = {"traffic": "garonne.mobility", "device": "garonne.status"}
+_MARGIN: Final = timedelta(days=1)
+"""A point this long after the first record that is kept rests on records that are kept (late vehicles: six hours)."""
 
 Fields = Mapping[str, FieldValue]
 Identity = tuple[str, int]
@@ -69,6 +72,7 @@ class Comparison:
         points: compared, by measurement.
         differences: points that are settled and not the same.
         moving: points that changed while they were compared.
+        from_: from when on a measurement is compared, where the log has not kept everything.
         rejected: records and points that were refused on the way.
     """
 
@@ -76,6 +80,7 @@ class Comparison:
     points: dict[str, int] = field(default_factory=dict)
     differences: dict[Identity, Pair] = field(default_factory=dict)
     moving: int = 0
+    from_: dict[str, datetime] = field(default_factory=dict)
     rejected: int = 0
 
     def as_dict(self) -> dict[str, Any]:
@@ -84,6 +89,7 @@ class Comparison:
             "records": self.records,
             "points": self.points,
             "moving": self.moving,
+            "compared_from": {name: at.isoformat() for name, at in self.from_.items()},
             "rejected": self.rejected,
             "differences": [
                 {"series": place[0], "time_ns": place[1], "detail": str(pair)}
@@ -187,6 +193,7 @@ class Rebuild:
             Unavailable: log or time series do not answer.
             RebuildProblem: the live aggregator does not store what the log has.
         """
+        await self._bound()
         await self._compute(await self._scan.ends(EVENTS), watch)
         before: dict[Identity, Pair] = {}
         for _ in range(_ROUNDS):
@@ -201,6 +208,19 @@ class Rebuild:
             before = found
             await self._compute(ends, watch)
         return self._result
+
+    async def _bound(self) -> None:
+        """What rests on records that the log does not have any more cannot be computed anew."""
+        shortened = {part: first for part, first in (await self._scan.begins(EVENTS)).items() if first > 0}
+        kept: dict[str, datetime] = {}
+        async for batch in self._scan.read({part: first + 1 for part, first in shortened.items()}):
+            for each in batch:
+                at = datetime.fromtimestamp(each.timestamp_ms / 1000, UTC)
+                kept[each.topic] = max(at, kept.get(each.topic, at))
+        for measurement in MEASUREMENTS:
+            first_kept = kept.get(_TOPIC_OF.get(measurement, "garonne.energy"))
+            if first_kept is not None:
+                self._result.from_[measurement] = first_kept + _MARGIN
 
     async def _compute(self, ends: Mapping[Partition, int], watch: Callable[[int], None]) -> None:
         """Feed what lies between where the fresh file is and `ends`; a new process knows what it has to read back."""
@@ -230,7 +250,9 @@ class Rebuild:
         found: dict[Identity, Pair] = {}
         for measurement in MEASUREMENTS:
             number = 0
-            for start, end in _spans(self._fresh.times_ns.get(measurement), since, until):
+            bound = self._result.from_.get(measurement)
+            first = max(since or bound, bound) if bound is not None else since
+            for start, end in _spans(self._fresh.times_ns.get(measurement), first, until):
                 fresh = _points(measurement, await self._fresh.select(measurement, start=start, end=end))
                 live = _points(measurement, await self._live.select(measurement, start=start, end=end))
                 number += len(fresh)

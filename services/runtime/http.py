@@ -56,7 +56,9 @@ def _response(request: bytes, registry: CollectorRegistry, health: Health) -> by
 
 def _checks(checks: dict[str, Check]) -> bytes:
     ok = all(check.ok for check in checks.values())
-    body = json.dumps({"ok": ok, "checks": {name: check.text for name, check in checks.items()}}).encode()
+    failing = [name for name, check in checks.items() if not check.ok]
+    said = {name: check.text for name, check in checks.items()}
+    body = json.dumps({"ok": ok, "failing": failing, "checks": said}).encode()
     return _http(200 if ok else 503, body + b"\n", "application/json")
 
 

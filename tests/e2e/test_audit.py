@@ -95,7 +95,14 @@ def test_the_audit_is_exact_after_kills_and_finds_who_tampers(tmp_path: Path) ->
         readings = {each for each, _ in sent if each.topic.startswith("tele/") and b"number" not in each.payload}
         assert log["tasmota", "meter_reading"]["stored"] == len(readings)
         assert "Everything adds up." in _garonne(site, "audit")[1]
+        code, text = _garonne(site, "rebuild", "--check", "--json")
+        rebuilt = json.loads(text)
+        assert (code, rebuilt["differences"], rebuilt["moving"]) == (0, [], 0)
+        assert rebuilt["points"]["meter"] == len(readings)
+        assert min(rebuilt["points"][name] for name in ("energy", "traffic")) > 0
         _delete_a_point(site)
+        code, text = _garonne(site, "rebuild", "--check", "--json")
+        assert [each["detail"] for each in json.loads(text)["differences"]] == ["missing in the time series"]
         code, found = _audit(site)
         assert code == 1
         (difference,) = found["differences"]

@@ -1,7 +1,9 @@
 """What is stored is what the log says: `rebuild --check` proves it, and finds every bit that is not."""
 
 import json
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -110,6 +112,21 @@ async def test_what_comes_in_meanwhile_is_caught_up_with(
     result = await _checked(world, live)
     assert (looks, result.differences, result.moving) == (2, {}, 0)
     assert result.records == 7
+
+
+async def test_what_rests_on_records_that_are_not_kept_is_not_compared(world: World, live: SqliteStore) -> None:
+    """A topic has a retention: the points of what is gone stay, and nothing can be said of them."""
+    await world.take_in(_normaliser(), [_reading(number) for number in range(6)])
+    await world.take_in(_normaliser(), [_reading(number) for number in range(144 * 3, 144 * 3 + 6)], minute=3 * 1440)
+    await world.aggregate(live)
+    (first, *_) = await world.records(*EVENTS)
+    with closing(sqlite3.connect(world.path)) as file:
+        (number,) = file.execute("SELECT id FROM topic WHERE name = ?", (first.topic,)).fetchone()
+        file.execute(f"DELETE FROM records_{number} WHERE number < 6")  # noqa: S608
+        file.commit()
+    result = await _checked(world, live)
+    assert result.from_["meter"] > AT + timedelta(days=1)
+    assert all(place[1] >= result.from_["meter"].timestamp() * 1e9 for place in result.differences)
 
 
 async def test_an_aggregator_that_does_not_store_is_not_waited_for_for_ever(world: World, live: SqliteStore) -> None:
