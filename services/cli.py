@@ -107,11 +107,13 @@ def devices(  # noqa: PLR0913, PLR0917 - the options of the command
     topics: Annotated[list[str] | None, typer.Option("--topic", help="Topic filters; all messages if none.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     silent: Annotated[str | None, typer.Option(help="Registered devices not heard for 90min, 2h, 3d instead.")] = None,
+    health: Annotated[str | None, typer.Option(help="Rhythm and gaps of registered devices in 2h, 7d instead.")] = None,
 ) -> None:
     """List what publishes, what is read of it, and what is not and why.
 
     Listens to the broker of the configuration for a while, or reads a recording. Nothing is stored or sent on. With
-    `--silent` the store is asked which devices of the registry were not heard for so long.
+    `--silent` the store is asked which devices of the registry were not heard for so long; with `--health` how often
+    each is heard, when it last was, and how many messages are missing when.
     """
     import json
 
@@ -122,8 +124,8 @@ def devices(  # noqa: PLR0913, PLR0917 - the options of the command
     from services.recorder import record as messages_of
 
     settings = load_settings(config)
-    if silent is not None:
-        _list_silent(settings, silent)
+    if silent is not None or health is not None:
+        _list_registered(settings, silent, health, as_json=as_json)
         return
     try:
         if file is None:
@@ -139,15 +141,21 @@ def devices(  # noqa: PLR0913, PLR0917 - the options of the command
         typer.secho("Nothing was published meanwhile.", err=True, dim=True)
 
 
-def _list_silent(settings: "Settings", duration: str) -> None:
+def _list_registered(settings: "Settings", silent: str | None, health: str | None, *, as_json: bool) -> None:
+    import json
+
     from services.aggregator.ports import Unavailable
     from services.ingest.assembly import PROBLEMS
-    from services.silence import duration_of, find_silent
+    from services.silence import duration_of, find_health, find_silent
 
     if settings.households_file is None:
         raise fail("households_file is not set: silence can only be told of devices that the registry lists")
     try:
-        found = find_silent(settings, duration_of(duration))
+        if health is not None:
+            for device in find_health(settings, duration_of(health)):
+                typer.echo(json.dumps(device.as_dict(), ensure_ascii=False) if as_json else device.as_text())
+            return
+        found = find_silent(settings, duration_of(silent or ""))
     except (ValueError, Unavailable, *PROBLEMS) as problem:
         raise fail(problem) from None
     for each in found:

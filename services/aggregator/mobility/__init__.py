@@ -1,0 +1,1 @@
+"""What happened at a junction, as pure functions of the set of C-ITS records about it."""

@@ -1,0 +1,161 @@
+"""Passages of vehicles over the stop lines of a junction (c-its.md 5; design.md 7). Pure.
+
+A passage is a function of the set of records about the junction: neither their order nor copies change it. It names
+no vehicle. What a message did not say stays unknown: no signal heard for two seconds, no arrival state.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import Final, Literal, NamedTuple
+
+from services.aggregator.mobility.advice import compliance_of
+from services.aggregator.mobility.crossings import APPROACH_M, Crossing, crossings_of
+from services.aggregator.mobility.emissions import Burnt, burnt
+from services.aggregator.mobility.fixes import Fix, tracks_of
+from services.aggregator.mobility.geometry import Junction
+from services.aggregator.mobility.signals import AMBER, GREEN, RED, Shown, Signals
+from services.aggregator.mobility.stops import IDLE_MPS, STOP_MPS, Speed, Stop, slow_s, stops_of
+
+__all__ = ["Arrival", "Passage", "StationClass", "Violation", "passages_of", "station_class"]
+
+Arrival = Literal["green", "stopped", "amber", "red", "unknown"]
+"""How it came over the line: in green without a stop, in green after one, in amber, in red; or nobody knows."""
+
+Violation = Literal["none", "certain", "uncertain"]
+StationClass = Literal["car", "bus", "truck", "tram", "two_wheeler", "special", "emergency", "unknown"]
+
+_CLASSES: Final[dict[int, StationClass]] = {
+    2: "two_wheeler", 3: "two_wheeler", 4: "two_wheeler", 5: "car", 6: "bus", 7: "truck", 8: "truck", 9: "truck",
+    10: "special", 11: "tram",
+}  # fmt: skip
+_EMERGENCY: Final = 6
+_CAR: Final = 5
+_RED_AGE_MS: Final = 500
+_POSITION_ERROR_M: Final = 3.0
+_LONGEST_SURE_GAP_MS: Final = 1_500
+_LEAST_APPROACH_M: Final = 50.0
+_STOP_THEN_PROCEED: Final = 2
+
+
+class Passage(NamedTuple):
+    """One vehicle over one stop line; instants in Unix milliseconds.
+
+    `delay_s` is against free flow over `approach_m`, never below 0; `None` where less than 50 m of the approach were
+    seen. `exit_ms` is the last that was heard of it. `co2_g` and `fuel_g` are estimated by VSP, of cars alone.
+    """
+
+    fixes: tuple[Fix, ...]
+    lane: int
+    approach: int
+    signal_group: int | None
+    station: StationClass
+    entry_ms: int | None
+    stop_line_ms: int
+    exit_ms: int
+    speed_mps: float
+    event_state: int | None
+    state_age_s: float | None
+    approach_m: float
+    stops: tuple[Stop, ...]
+    stopped_s: float
+    idle_s: float
+    delay_s: float | None
+    arrival: Arrival
+    violation: Violation
+    advice_followed: float | None
+    burnt: Burnt | None
+
+
+def passages_of(fixes: Iterable[Fix], signals: Signals, junction: Junction) -> list[Passage]:
+    """The passages of all vehicles, by time of crossing."""
+    found = [
+        _passage(crossing, signals, junction)
+        for track in tracks_of(fixes)
+        for crossing in crossings_of(track, junction)
+    ]
+    return sorted(found, key=lambda each: (each.stop_line_ms, each.lane, each.fixes[-1].vehicle))
+
+
+def station_class(station_type: int, vehicle_role: int) -> StationClass:
+    """What kind of vehicle it is; the emergency role counts before the type."""
+    return "emergency" if vehicle_role == _EMERGENCY else _CLASSES.get(station_type, "unknown")
+
+
+def _passage(crossing: Crossing, signals: Signals, junction: Junction) -> Passage:
+    entry_ms, approach_m = _entry(crossing)
+    last = crossing.steps[-1].fix
+    stop_line_ms = round(crossing.at_ms)
+    speeds, stops = _speeds(crossing, entry_ms), _stops(crossing, entry_ms)
+    group = crossing.lane.signal_group
+    shown = None if group is None else signals.at(group, stop_line_ms)
+    delay_s = None
+    if approach_m >= _LEAST_APPROACH_M:
+        delay_s = max(0.0, (crossing.at_ms - entry_ms) / 1000 - approach_m / junction.limit_mps)
+    steps = (*crossing.steps, *crossing.after)
+    return Passage(
+        fixes=tuple(step.fix for step in steps),
+        lane=crossing.lane.lane_id,
+        approach=crossing.lane.approach,
+        signal_group=group,
+        station=station_class(last.station_type, last.vehicle_role),
+        entry_ms=round(entry_ms) if approach_m >= _LEAST_APPROACH_M else None,
+        stop_line_ms=stop_line_ms,
+        exit_ms=steps[-1].fix.at_ms,
+        speed_mps=crossing.speed_mps,
+        event_state=None if shown is None else shown.event_state,
+        state_age_s=None if shown is None else (stop_line_ms - shown.since_ms) / 1000,
+        approach_m=approach_m,
+        stops=stops,
+        stopped_s=sum(stop.end_s - stop.start_s for stop in stops),
+        idle_s=slow_s(speeds, IDLE_MPS),
+        delay_s=delay_s,
+        arrival=_arrival(shown, bool(stops)),
+        violation=_violation(crossing, shown, stops),
+        advice_followed=compliance_of(crossing, signals, junction.limit_mps),
+        burnt=burnt(speeds) if last.station_type == _CAR else None,
+    )
+
+
+def _entry(crossing: Crossing) -> tuple[float, float]:
+    """When it was 300 m before the line, or at the far end of its lane, and that distance; else where it was first."""
+    wanted_m = min(APPROACH_M, crossing.lane.length_m)
+    for (fix, place), (later, nearer) in reversed(list(pairwise(crossing.steps))):
+        if place.before_m >= wanted_m > nearer.before_m:
+            share = (place.before_m - wanted_m) / (place.before_m - nearer.before_m)
+            return fix.at_ms + share * (later.at_ms - fix.at_ms), wanted_m
+    first = crossing.steps[0]
+    return first.fix.at_ms, min(first.place.before_m, wanted_m)
+
+
+def _speeds(crossing: Crossing, entry_ms: float) -> list[Speed]:
+    """Speeds from the entry to the stop line."""
+    known = [(step.fix.at_ms / 1000, step.fix.speed_mps) for step in crossing.steps if step.fix.at_ms >= entry_ms]
+    return [*known, (crossing.at_ms / 1000, crossing.speed_mps)]
+
+
+def _stops(crossing: Crossing, entry_ms: float) -> tuple[Stop, ...]:
+    """Stops that began before the line; one that ends behind it is told to its end."""
+    after = [(step.fix.at_ms / 1000, step.fix.speed_mps) for step in crossing.after]
+    known = stops_of([*_speeds(crossing, entry_ms), *after])
+    return tuple(stop for stop in known if stop.start_s <= crossing.at_ms / 1000)
+
+
+def _arrival(shown: Shown | None, stopped: bool) -> Arrival:  # noqa: FBT001 - one of two facts
+    if shown is None:
+        return "unknown"
+    if shown.event_state in GREEN:
+        return "stopped" if stopped else "green"
+    return "amber" if shown.event_state in AMBER else "red" if shown.event_state in RED else "unknown"
+
+
+def _violation(crossing: Crossing, shown: Shown | None, stops: Sequence[Stop]) -> Violation:
+    """Over the line faster than 1.4 m/s in red that was older than half a second; uncertain within 3 m of position."""
+    if shown is None or shown.event_state not in RED or crossing.speed_mps <= STOP_MPS:
+        return "none"
+    if shown.event_state == _STOP_THEN_PROCEED and stops:
+        return "none"
+    red_ms = crossing.at_ms - shown.since_ms - _RED_AGE_MS
+    if red_ms <= 0:
+        return "none"
+    error_ms = 1000 * _POSITION_ERROR_M / crossing.speed_mps
+    return "certain" if red_ms > error_ms and crossing.gap_ms <= _LONGEST_SURE_GAP_MS else "uncertain"
