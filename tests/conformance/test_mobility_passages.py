@@ -35,12 +35,15 @@ def _records(played: Played) -> list[Record]:
 
 
 def _passages(played: Played, records: list[Record]) -> list[Passage]:
-    geometries = [each for each in records if isinstance(each, IntersectionGeometry)]
-    (geometry,) = {
-        each.model_copy(update={"observed_at": each.received_at, "received_at": each.received_at})
-        for each in geometries
-        if each.intersection == played.expected["intersection"] and each.revision == played.expected["revision"]
-    }
+    geometry = max(
+        (
+            each
+            for each in records
+            if isinstance(each, IntersectionGeometry)
+            and (each.intersection, each.revision) == (played.expected["intersection"], played.expected["revision"])
+        ),
+        key=lambda each: each.observed_at,
+    )
     signals = Signals(
         each for each in records if isinstance(each, SignalState) and each.intersection == geometry.intersection
     )

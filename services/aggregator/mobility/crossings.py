@@ -16,6 +16,8 @@ _HEADING_DEG: Final = 30.0
 _SHOWS_HEADING_MPS: Final = 1.0
 _LONGEST_GAP_MS: Final = 5_000
 _APART_MS: Final = 10_000
+_GONE_M: Final = 3.0
+_BACK_M: Final = 20.0
 _JUDGED_M: Final = 100.0
 _BEYOND_M: Final = 100.0
 """How far behind the far end of its map a lane is believed to go straight on."""
@@ -59,19 +61,29 @@ def heading_gap_deg(one_deg: float, other_deg: float) -> float:
 
 def _on_lane(track: Sequence[Fix], lane: Ingress, junction: Junction) -> list[Crossing]:
     steps = [Step(fix, lane.place(junction.frame.offset(fix.latitude_deg, fix.longitude_deg))) for fix in track]
-    found = []
-    for index, (before, after) in enumerate(pairwise(steps)):
-        if before.place.before_m > 0 >= after.place.before_m and _follows(before, after) and _is_on(before):
-            approach = _approach(steps[: index + 1], lane)
-            gap_ms = after.fix.at_ms - before.fix.at_ms
-            share = before.place.before_m / (before.place.before_m - after.place.before_m)
-            at_ms = before.fix.at_ms + share * gap_ms
-            speed_mps = before.fix.speed_mps + share * (after.fix.speed_mps - before.fix.speed_mps)
-            judged = [step.place.beside_m for step in approach if step.place.before_m <= _JUDGED_M]
-            beside_m = fsum(judged) / len(judged) if judged else before.place.beside_m
-            left = _leaving(steps[index + 1 :])
-            found.append(Crossing(lane, approach, left, at_ms, speed_mps, gap_ms, beside_m))
+    found, index, armed = [], None, True
+    for number, (before, after) in enumerate(pairwise(steps)):
+        # A vehicle that waits at the line wavers over it: the last time counts, and only once it has gone on.
+        if armed and before.place.before_m > 0 >= after.place.before_m and _follows(before, after) and _is_on(before):
+            index = number
+        if index is not None and after.place.before_m <= -_GONE_M:
+            found.append(_crossing(steps, index, lane))
+            index, armed = None, False
+        if after.place.before_m > _BACK_M:
+            index, armed = None, True
     return found
+
+
+def _crossing(steps: Sequence[Step], index: int, lane: Ingress) -> Crossing:
+    before, after = steps[index : index + 2]
+    approach = _approach(steps[: index + 1], lane)
+    gap_ms = after.fix.at_ms - before.fix.at_ms
+    share = before.place.before_m / (before.place.before_m - after.place.before_m)
+    at_ms = before.fix.at_ms + share * gap_ms
+    speed_mps = before.fix.speed_mps + share * (after.fix.speed_mps - before.fix.speed_mps)
+    judged = [step.place.beside_m for step in approach if step.place.before_m <= _JUDGED_M]
+    beside_m = fsum(judged) / len(judged) if judged else before.place.beside_m
+    return Crossing(lane, approach, _leaving(steps[index + 1 :]), at_ms, speed_mps, gap_ms, beside_m)
 
 
 def _follows(before: Step, after: Step) -> bool:
@@ -91,7 +103,7 @@ def _approach(steps: Sequence[Step], lane: Ingress) -> tuple[Step, ...]:
     """The steps that lead to the last one on this lane, back to the first behind the entry."""
     kept: list[Step] = []
     for step in reversed(steps):
-        off = step.place.beside_m > 3 * _BESIDE_M or not 0 < step.place.before_m <= lane.length_m + _BEYOND_M
+        off = step.place.beside_m > 3 * _BESIDE_M or not -_GONE_M < step.place.before_m <= lane.length_m + _BEYOND_M
         if off or (kept and kept[-1].fix.at_ms - step.fix.at_ms > 3 * _LONGEST_GAP_MS):
             break
         kept.append(step)

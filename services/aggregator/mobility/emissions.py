@@ -41,7 +41,8 @@ def burnt(speeds: Sequence[tuple[float, float]]) -> Burnt:
     for stretch in _stretches(speeds):
         for (at_s, speed), (next_s, next_speed) in pairwise(_each_second(stretch)):
             lasts_s = next_s - at_s
-            mode = bisect_right(_BOUNDS, specific_power_kw_per_t(next_speed, (next_speed - speed) / lasts_s))
+            power = specific_power_kw_per_t((speed + next_speed) / 2, (next_speed - speed) / lasts_s)
+            mode = bisect_right(_BOUNDS, power)
             co2_g += _CO2_G_PER_S[mode] * lasts_s
             fuel_g += _FUEL_G_PER_S[mode] * lasts_s
             known_s += lasts_s
