@@ -14,7 +14,7 @@ from services.aggregator.telemetry import AggregatorTelemetry
 from services.runtime.settings import InfluxSettings
 from tests.fakes_aggregator import MemoryLog, MemoryStore
 from tests.servers.running import Influx
-from tests.unit.test_aggregator_promise import PARIS, reading
+from tests.unit.test_aggregator_promise import PARIS, interval, reading
 
 
 def _readings(chance: random.Random) -> list[Placed]:
@@ -25,6 +25,10 @@ def _readings(chance: random.Random) -> list[Placed]:
         shown = wh if chance.random() > 0.02 else 0
         incoming = reading(number, minutes, shown, number % 2, chance.choice(["total", "HC"]))
         placed.append(Placed(incoming, decode(incoming.value)))
+    for number, minutes in enumerate(range(0, 6 * 1440, 30)):  # a curve, a day of it corrected, said in halves too
+        for said, lasts in ((0, 30), (1, 30), (0, 60))[: 3 if minutes < 1440 else 1]:
+            incoming = interval(90_000 + 3 * number + said + lasts, minutes, lasts, 137 + 7 * number + said, said)
+            placed.append(Placed(incoming, decode(incoming.value)))
     return placed
 
 
@@ -50,7 +54,7 @@ async def test_late_readings_and_restarts_give_the_same_bits_on_influxdb(tmp_pat
         async with InfluxStore(configured) as store:
             await store.ensure_buckets()
             await _store(store, late, 37, restart_every=3)
-            for measurement in ("energy", "checkpoint", "meter"):
+            for measurement in ("energy", "checkpoint", "meter", "interval"):
                 rows = await store.select(measurement)
                 found = {(tuple(sorted(row.tags.items())), row.time_ns): dict(row.fields) for row in rows}
                 wanted = {

@@ -85,7 +85,7 @@ def reading(  # noqa: PLR0917 - what a meter can say
     return _incoming(Event(f"{number:032x}", "linky", record))
 
 
-def _interval(number: int, starts: int, lasts: int, wh: int, said: int, *, estimated: bool = False) -> Incoming:
+def interval(number: int, starts: int, lasts: int, wh: int, said: int, *, estimated: bool = False) -> Incoming:
     """What a load curve says of some minutes after `START`, and when it was said."""
     start, said_at = START + timedelta(minutes=starts), START + timedelta(days=9, minutes=said)
     record = IntervalEnergy(
@@ -143,7 +143,7 @@ def _logs(draw: st.DrawFn) -> list[Incoming]:
     for number in range(draw(st.integers(0, 12))):  # overlapping, corrected, said again, too much for a home
         starts, lasts = 30 * draw(st.integers(-3, 120)), draw(st.sampled_from([30, 30, 60, 1440]))
         wh, said = draw(st.sampled_from([0, 501, 999, 90_000])), draw(st.integers(0, 3))
-        records.append(_interval(200 + number, starts, lasts, wh, said, estimated=draw(st.booleans())))
+        records.append(interval(200 + number, starts, lasts, wh, said, estimated=draw(st.booleans())))
     for number in range(draw(st.integers(0, 15))):
         seconds, late_s = draw(st.integers(0, 600)), draw(st.sampled_from([0, 0, 1, 90, 7200, 30_000, -300, -900]))
         speed = draw(st.sampled_from([None, 0.0, 8.33, 13.9]))
