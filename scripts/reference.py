@@ -12,6 +12,7 @@ from pydantic_core import PydanticUndefined
 
 from schemas.envelope import KEYS, RECORDS, TOPICS, type_of
 from services.aggregator.kpis import discover as discover_kpis
+from services.aggregator.kpis.catalogue import catalogue
 from services.aggregator.points import TAGS
 from services.aggregator.ports import BUCKETS
 from services.aggregator.report.model import report_schema
@@ -185,6 +186,17 @@ def _measurements() -> str:
     )
 
 
+def _catalogue_rows() -> Iterator[tuple[str, ...]]:
+    rows = catalogue()
+    for row in rows.indicators:
+        said = row.status.replace("_", " ")
+        if row.kpi is not None:
+            said += f" by `{row.kpi}`"
+        if row.reason is not None:
+            said += f": {rows.reasons[row.reason].en}"
+        yield row.en, f"`{row.slug}`", row.level, row.theme, row.unit, said, "yes" if row.verified else "no"
+
+
 def _indicators() -> str:
     rows = [
         (
@@ -203,4 +215,7 @@ def _indicators() -> str:
         "where the field `assessed` is true. The JSON file follows "
         "[report.schema.json](../../services/aggregator/report/report.schema.json).\n\n"
         + _table(("name", "indicator", "unit", "programme", "asked about", "serves"), *rows)
+        + "\n## Catalogue\n\nEvery indicator that can be named, from [catalogue.toml]"
+        "(../../services/aggregator/kpis/catalogue.toml), with what Garonne says of it.\n\n"
+        + _table(("indicator", "slug", "level", "theme", "unit", "status", "verified"), *_catalogue_rows())
     )

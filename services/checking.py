@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from services.aggregator.kpis.facts import FactsProblem, parse_facts
 from services.ingest.assembly import build_normaliser, keys_of, topics_of
 from services.ingest.declarative import TableProblem
 from services.ingest.mapping import MappingProblem
@@ -18,6 +19,7 @@ __all__ = ["check_configuration"]
 def check_configuration(settings: Settings) -> Iterator[str]:
     """Each problem as `key: what is wrong`; nothing if all is right."""
     yield from _files(settings)
+    yield from _facts(settings)
     try:
         yield from _profiles(settings)
     except TableProblem as problem:
@@ -56,6 +58,17 @@ def _files(settings: Settings) -> Iterator[str]:
             yield f"{key}: there is no file {path}"
     if settings.storage == "servers" and settings.influxdb.token_file is None:
         yield "influxdb.token_file: is not set; put a token that may write the three buckets into a file"
+
+
+def _facts(settings: Settings) -> Iterator[str]:
+    if settings.facts_file is None:
+        return
+    try:
+        parse_facts(settings.facts_file.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        yield f"facts_file: {settings.facts_file} cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8'}"
+    except FactsProblem as problem:
+        yield from (f"facts_file: {line}" for line in str(problem).splitlines())
 
 
 def _profiles(settings: Settings) -> Iterator[str]:

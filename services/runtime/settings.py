@@ -202,6 +202,9 @@ class Settings(BaseSettings):
     timezone: ZoneName = Field(default="Europe/Paris", description="Of local days, and of clocks that tell no zone.")
     key_file: Path | None = Field(default=None, description="The secret behind all pseudonyms; at least 32 bytes.")
     households_file: Path | None = Field(default=None, description="Registry of households, teams and their devices.")
+    facts_file: Path | None = Field(
+        default=None, description="TOML of what the city enters: quantities, targets, scores of assessors."
+    )
     junctions_file: Path | None = Field(
         default=None,
         description="GeoJSON of the equipped junctions: features with a property id, and a Polygon, or a Point with "
