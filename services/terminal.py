@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ConfigurationFile", "fail", "instant_of", "load_settings", "print_table"]
 
+_WIDTH = 200
+"""Of a table that goes into a file or a pipe: nobody wants it folded to 80 columns."""
+
 ConfigurationFile = Annotated[
     Path | None,
     typer.Option("--config", "-c", envvar="GARONNE_CONFIG", help="The configuration, such as `garonne.toml`."),
@@ -67,4 +70,5 @@ def print_table(
         table.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
     for row in rows:
         table.add_row(*(f"{each:,}" if isinstance(each, int) else str(each) for each in row))
-    Console().print(table)
+    wide = Console()
+    (wide if wide.is_terminal else Console(width=_WIDTH)).print(table)

@@ -7,7 +7,13 @@ from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    KafkaError,
+    NotCoordinatorForGroupError,
+)
+from aiokafka.structs import OffsetAndMetadata
 
 from services.aggregator.adapters.kafka import KafkaLog
 from services.aggregator.ports import Incoming, LogUnavailable, Partition
@@ -16,6 +22,7 @@ from services.runtime.settings import KafkaSettings
 
 __all__ = ["KafkaScan"]
 
+_LOOK_S: Final = 0.3
 _FAULTS: Final = (KafkaError, TimeoutError, OSError)
 
 
@@ -65,10 +72,22 @@ class KafkaScan:
         """Where the group `kafka.group` stands."""
         async with self._admin() as admin:
             parts = await _partitions(admin, topics)
-            known = await admin.list_consumer_group_offsets(self._settings.group)
+            known = await self._group_offsets(admin)
         return {
             (each.topic, each.partition): max(0, known[each].offset if each in known else 0) for each in sorted(parts)
         }
+
+    async def _group_offsets(self, admin: AIOKafkaAdminClient) -> Mapping[TopicPartition, OffsetAndMetadata]:
+        """The first question for a group makes a new Kafka set up where groups are kept: that takes a moment."""
+        while True:  # `_admin` has the deadline
+            try:
+                found: Mapping[TopicPartition, OffsetAndMetadata] = await admin.list_consumer_group_offsets(
+                    self._settings.group
+                )
+            except (GroupCoordinatorNotAvailableError, NotCoordinatorForGroupError, GroupLoadInProgressError):
+                await asyncio.sleep(_LOOK_S)
+            else:
+                return found
 
     @asynccontextmanager
     async def _admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
