@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from services.aggregator.kpis.facts import FactsProblem, parse_facts
 from services.ingest.assembly import build_normaliser, keys_of, topics_of
+from services.ingest.consentfile import ConsentProblem
 from services.ingest.declarative import TableProblem
 from services.ingest.mapping import MappingProblem
 from services.ingest.profiles import discover
@@ -33,6 +34,8 @@ def check_configuration(settings: Settings) -> Iterator[str]:
         build_normaliser(settings, trial=settings.key_file is None)
     except RegistryProblem as problem:
         yield f"households_file: {problem}"
+    except ConsentProblem as problem:
+        yield f"consent_file: {problem}"
     except ZoneProblem as problem:
         yield f"junctions_file: {problem}"
     except KeyProblem:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 import typer
 
 from services.operations.commands import add_operations
+from services.operations.consenting import consent
 from services.terminal import ConfigurationFile, fail, load_settings
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ MessagesFile = Annotated[Path, typer.Argument(help="JSON lines; `-` reads standa
 
 
 add_operations(app)
+app.add_typer(consent, name="consent")
 
 
 class Language(StrEnum):

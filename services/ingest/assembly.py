@@ -4,19 +4,21 @@ import re
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from services.ingest.consent import Book, Consent
+from services.ingest.consentfile import ConsentProblem, check_households, read_changes
 from services.ingest.declarative import TableProblem, read_profile
 from services.ingest.mapping import MappingProblem, compile_mapping
 from services.ingest.normalise import Normaliser
 from services.ingest.profiles import Context, Profile, discover
 from services.ingest.pseudonyms import KeyProblem, Keys, Pseudonyms, read_keys
 from services.ingest.zones import ZoneProblem, load_zones
-from services.runtime.registry import RegistryProblem, read_registry
+from services.runtime.registry import Registry, RegistryProblem, read_registry
 from services.runtime.settings import ProfileSettings, Settings
 
-__all__ = ["PROBLEMS", "TRIAL_SECRET", "build_normaliser", "enabled_profiles", "keys_of", "topics_of"]
+__all__ = ["PROBLEMS", "TRIAL_SECRET", "build_normaliser", "enabled_profiles", "keys_of", "read_book", "topics_of"]
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,59}")
-PROBLEMS: Final = (KeyProblem, MappingProblem, RegistryProblem, TableProblem, ZoneProblem)
+PROBLEMS: Final = (ConsentProblem, KeyProblem, MappingProblem, RegistryProblem, TableProblem, ZoneProblem)
 """What a file that the configuration names can have wrong; each text says which key, and what would be right."""
 TRIAL_SECRET: Final = b"garonne trial key: no secret, for looking at a format on one's own machine"
 
@@ -81,6 +83,7 @@ def build_normaliser(settings: Settings, *, trial: bool = False) -> tuple[Normal
     """The normaliser and the topic filters to subscribe to.
 
     Raises:
+        ConsentProblem: see `read_book`.
         KeyProblem: see `keys_of`.
         MappingProblem: the mapping of a profile is wrong.
         RegistryProblem: the households file is wrong.
@@ -109,4 +112,19 @@ def build_normaliser(settings: Settings, *, trial: bool = False) -> tuple[Normal
         )
     topics = topics_of(settings)
     filters = tuple(dict.fromkeys(each for group in topics.values() for each in group))
-    return Normaliser(profiles, contexts, keys, topics), filters
+    book = read_book(settings, keys, registry)
+    consent = None if book is None else Consent(book, ZoneInfo(settings.timezone))
+    return Normaliser(profiles, contexts, keys, topics, consent), filters
+
+
+def read_book(settings: Settings, keys: Keys, registry: Registry) -> Book | None:
+    """What households agreed to; `None` if the site keeps no consent file.
+
+    Raises:
+        ConsentProblem: the file is wrong, or names a household that nobody has.
+    """
+    if settings.consent_file is None:
+        return None
+    changes = read_changes(settings.consent_file)
+    check_households(settings.consent_file, changes, frozenset(each.id for each in registry.households))
+    return Book(changes, keys.pseudonym, registry.household_of)

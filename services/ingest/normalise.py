@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from schemas.envelope import AnyRecord, Event
 from schemas.rejection import Reason, Rejected, Stage
+from services.ingest.consent import Consent
 from services.ingest.profiles import Context, Ignored, Message, Profile, Unparseable
 from services.ingest.pseudonyms import Keys
 from services.ingest.topics import TopicTree
@@ -50,6 +51,7 @@ class Normaliser:
         contexts: Mapping[str, Context],
         keys: Keys,
         topics: Mapping[str, tuple[str, ...]] | None = None,
+        consent: Consent | None = None,
     ) -> None:
         """Set up the routes.
 
@@ -58,7 +60,9 @@ class Normaliser:
             contexts: one per profile.
             keys: for event ids and for sealing rejected messages.
             topics: topic filters per profile, where a site does not use the family's defaults.
+            consent: what households agreed to; without it everything goes on as it comes.
         """
+        self.consent = consent
         self._contexts = contexts
         self._keys = keys
         self._routes: TopicTree[Profile] = TopicTree()
@@ -134,13 +138,14 @@ class Normaliser:
         if isinstance(result, Ignored):
             return Outcome(profile.name, ignored=result)
         digest = self._digest(message, profile.name, _said_elsewhere(message, profile, result))
-        return Outcome(
-            profile.name,
-            tuple(
-                Event(f"{digest}-{index}" if index else digest, profile.name, record)
-                for index, record in enumerate(result)
-            ),
+        events = tuple(
+            Event(f"{digest}-{index}" if index else digest, profile.name, record) for index, record in enumerate(result)
         )
+        if self.consent is not None:
+            events, rule = self.consent.keep(events)
+            if not events:
+                return Outcome(profile.name, ignored=Ignored(rule))
+        return Outcome(profile.name, events)
 
     def _fault(self, message: Message, profile: Profile, fault: Exception) -> Outcome:
         detail = f"{type(fault).__name__} in profile {profile.name}: please report it with this message"

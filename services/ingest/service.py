@@ -9,12 +9,15 @@ from datetime import datetime
 from schemas.envelope import Event
 from schemas.status import DeviceStatus
 from services.ingest.adapters.mqtt import MqttSource
+from services.ingest.assembly import PROBLEMS, keys_of, read_book
+from services.ingest.consentfile import ConsentFile
 from services.ingest.ledger import Ledger
 from services.ingest.normalise import Normaliser
 from services.ingest.pipeline import Pipeline
 from services.ingest.ports import Sink
 from services.ingest.telemetry import IngestTelemetry
 from services.runtime.http import serve_telemetry
+from services.runtime.registry import read_registry
 from services.runtime.settings import Settings
 from services.runtime.telemetry import Check
 
@@ -22,6 +25,7 @@ __all__ = ["run_ingest"]
 
 _Gap = tuple[datetime, datetime]
 _LOOK_AT_ANNOUNCEMENTS_S = 1.0
+_LOOK_AT_CONSENT_S = 1.0
 _LAST_GAPS_S = 5.0
 
 
@@ -86,7 +90,9 @@ async def run_ingest(  # noqa: PLR0913 - the parts that make the service
         _watch(telemetry, pipeline, settings.ingest.unhealthy_after_s)
         recording = group.create_task(_record_gaps(events, pipeline, normaliser, settings), name="ingest-gaps")
         following = group.create_task(_follow_announcements(source, normaliser), name="ingest-announced")
+        consenting = group.create_task(_follow_consent(normaliser, settings, telemetry), name="ingest-consent")
         await pipeline.run(stop)
+        consenting.cancel()
         with suppress(TimeoutError):
             async with asyncio.timeout(_LAST_GAPS_S):
                 await events.gaps.join()
@@ -117,6 +123,24 @@ async def _follow_announcements(source: MqttSource, normaliser: Normaliser) -> N
         if topics != known:
             await source.also(topics - known)
             known = topics
+
+
+async def _follow_consent(normaliser: Normaliser, settings: Settings, telemetry: IngestTelemetry) -> None:
+    """A change of the consent file holds for the next messages; a faulty one changes nothing but health."""
+    if normaliser.consent is None or settings.consent_file is None:
+        return
+    file = ConsentFile(settings.consent_file)
+    while True:
+        await asyncio.sleep(_LOOK_AT_CONSENT_S)
+        if not file.changed():
+            continue
+        try:
+            book = read_book(settings, keys_of(settings), read_registry(settings.households_file))
+        except PROBLEMS:  # its text may name a household
+            telemetry.consent_faulty()
+        else:
+            normaliser.consent.book = book or normaliser.consent.book
+            telemetry.consent_read()
 
 
 async def _record_gaps(events: _Events, pipeline: Pipeline, normaliser: Normaliser, settings: Settings) -> None:

@@ -107,6 +107,16 @@ class IngestTelemetry:
         self.health.ready("subscriptions", text)
         self._log.error("subscriptions refused", number=number, reason=reason)
 
+    def consent_read(self) -> None:
+        """The consent file was read, and holds from now on."""
+        self.health.ready("consent file")
+        self._log.info("the consent file was read: it holds from now on")
+
+    def consent_faulty(self) -> None:
+        """The consent file changed and cannot be read. What it said before holds; the log names no household."""
+        self.health.ready("consent file", "it cannot be read, what it said before holds: run `garonne check`")
+        self._log.error("the consent file cannot be read, what it said before holds: run `garonne check`")
+
     def overflowed(self) -> None:
         """A QoS 0 message came faster than it could be taken."""
         self.dropped.inc()

@@ -202,6 +202,11 @@ class Settings(BaseSettings):
     timezone: ZoneName = Field(default="Europe/Paris", description="Of local days, and of clocks that tell no zone.")
     key_file: Path | None = Field(default=None, description="The secret behind all pseudonyms; at least 32 bytes.")
     households_file: Path | None = Field(default=None, description="Registry of households, teams and their devices.")
+    consent_file: Path | None = Field(
+        default=None,
+        description="What households agreed to, as `garonne consent` writes it. With it a household that is not named "
+        "has agreed to nothing; without it consent is kept elsewhere, and values stay as fine as they come.",
+    )
     facts_file: Path | None = Field(
         default=None, description="TOML of what the city enters: quantities, targets, scores of assessors."
     )
