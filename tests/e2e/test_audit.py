@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.ledger import until_committed
-from tests.e2e.load import city
+from tests.e2e.load import STARTED, city, plug
 from tests.e2e.publisher import Publisher, Sent
 from tests.e2e.site import GARONNE, Service, Site, wait_until
 
@@ -156,3 +156,36 @@ def test_what_was_refused_comes_back_after_a_mapping_is_mended(tmp_path: Path) -
         (account,) = found["accounts"]
         assert (account["received"], account["rejected"]) == (51, 51)
         assert (account["reopened"], account["normalised"]) == (50, 50)
+
+
+def _listed(site: Site) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in _garonne(site, "rejected", "ls", "--stage", "store", "--json")[1].splitlines()]
+
+
+def test_points_that_influxdb_refuses_are_accounted_for_and_a_vain_replay_leaves_them_open(tmp_path: Path) -> None:
+    """Refused is not lost; brought back in before InfluxDB is mended, each is the same rejection once more."""
+    with Site(tmp_path) as site, Publisher(site.mosquitto.port) as publisher:
+        at_ns = int(STARTED.timestamp()) * 1_000_000_000
+        site.influx.write(f'meter,carrier=electricity,household=h_0,meter=m_0 power_factor_total_1="high" {at_ns}')
+        ingest, _ = site.service("ingest"), site.service("aggregate")
+        wait_until(lambda: ingest.metric("garonne_ingest_connected") == 1, "ingest has subscribed")
+        odd = {number: {"Factor": 0.9} if number % 5 == 0 else {} for number in range(40)}
+        publisher.publish(plug(1, number, 100, 50 + number / 10, **more) for number, more in odd.items())
+        _until_quiet(site, ingest)
+        since = f"{STARTED:%FT%T}Z"
+        code, text = _garonne(site, "audit", "--json", "--from", since)
+        (row,) = json.loads(text)["log"]
+        assert (code, row["stored"], row["refused"], row["missing"]) == (0, 32, 8, 0)
+        refused = _listed(site)
+        assert len(refused) == 8
+        _, text = _garonne(site, "rejected", "replay", "--stage", "store", "--json")
+        assert [json.loads(line)["outcome"] for line in text.splitlines()] == ["appended"] * 8
+        until_committed(site)
+        again = _listed(site)
+        assert [(each["id"], each["copies"]) for each in again] == [(each["id"], 2) for each in refused]
+        code, text = _garonne(site, "audit", "--json", "--from", since)
+        (row,) = json.loads(text)["log"]
+        assert (code, row["duplicates"], row["stored"], row["refused"], row["missing"]) == (0, 8, 32, 8, 0)
+        code, text = _garonne(site, "audit", "--json")
+        assert [each["what"] for each in json.loads(text)["differences"]] == ["stored without an event"]
+        assert code == 1
