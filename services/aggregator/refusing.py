@@ -5,11 +5,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
+from pydantic_core import to_json
+
 from schemas.codec import CodecError, encode
 from schemas.envelope import Event
 from schemas.rejection import Reason, Rejected
 from services.aggregator.lineprotocol import line
-from services.aggregator.ports import Incoming, Refusal
+from services.aggregator.ports import Incoming, Point, Refusal
 
 __all__ = ["Sealing", "Unwanted"]
 
@@ -39,9 +41,9 @@ class Sealing:
         return self._unwanted(incoming.topic, incoming.value, "wrong_shape", str(problem), at)
 
     def of_point(self, refusal: Refusal) -> Unwanted:
-        """A point that the store will never take, as line protocol."""
+        """A point that the store will never take, as line protocol, or as JSON where that cannot say it."""
         at = datetime.fromtimestamp(refusal.point.time_ns / 1e9, UTC)
-        return self._unwanted(refusal.point.measurement, line(refusal.point), refusal.reason, refusal.detail, at)
+        return self._unwanted(refusal.point.measurement, _said(refusal.point), refusal.reason, refusal.detail, at)
 
     def _unwanted(self, topic: str, content: bytes, reason: Reason, detail: str, at: datetime) -> Unwanted:
         record = Rejected(
@@ -58,3 +60,10 @@ class Sealing:
         )
         event = Event(record.sealed[:16].hex(), "garonne", record)
         return Unwanted(record.device.encode(), encode(event), int(at.timestamp() * 1000))
+
+
+def _said(point: Point) -> bytes:
+    try:
+        return line(point)
+    except ValueError:
+        return to_json(point, inf_nan_mode="strings")

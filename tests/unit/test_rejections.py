@@ -10,7 +10,7 @@ from schemas.codec import CodecError, decode
 from schemas.energy import OutdoorTemperature
 from schemas.envelope import Event
 from services.aggregator.pipeline import Sealing
-from services.aggregator.ports import Incoming
+from services.aggregator.ports import Incoming, Point, Refusal
 from services.aggregator.scanning import EVENTS, LEDGER, REJECTED
 from services.ingest.pipeline import outgoing
 from services.ingest.ports import Outgoing, Unavailable
@@ -135,6 +135,15 @@ async def test_points_that_the_store_refused_come_back_after_its_mend(world: Wor
     assert await world.open_ids() == set()
     assert len(await store.select("weather")) == 2
     assert len({decode(each.value).id for each in await world.records(*EVENTS)}) == 2
+
+
+async def test_a_point_that_line_protocol_cannot_say_is_kept_too(world: World) -> None:
+    """Not a number, a name that cannot be written: it goes to the rejected, the aggregator goes on."""
+    sealing = Sealing(KEYS.seal, "d_0000000000000001")
+    point = Point("weather", (("station", "s"),), (("temperature_degc", float("nan")),), 1_768_000_000_000_000_000)
+    await world.sink.send([Outgoing(REJECTED, *sealing.of_point(Refusal(point, "refused", "not a number")))])
+    assert [each.outcome for each in await world.replay(counting_normaliser())] == ["gone"]
+    assert len(await world.open_ids()) == 1
 
 
 async def test_a_record_that_was_no_event_comes_back_when_it_is_one(world: World) -> None:
