@@ -141,8 +141,8 @@ def _logs(draw: st.DrawFn) -> list[Incoming]:
             )
         )
     for number in range(draw(st.integers(0, 12))):  # overlapping, corrected, said again, too much for a home
-        starts, lasts = 30 * draw(st.integers(-3, 120)), draw(st.sampled_from([30, 30, 60, 1440]))
-        wh, said = draw(st.sampled_from([0, 501, 999, 90_000])), draw(st.integers(0, 3))
+        starts, lasts = 30 * draw(st.sampled_from([-3, 0, 0, 1, 47, 120])), draw(st.sampled_from([30, 30, 60, 1440]))
+        wh, said = draw(st.sampled_from([0, 501, 999, 90_000])), draw(st.integers(0, 2))
         records.append(interval(200 + number, starts, lasts, wh, said, estimated=draw(st.booleans())))
     for number in range(draw(st.integers(0, 15))):
         seconds, late_s = draw(st.integers(0, 600)), draw(st.sampled_from([0, 0, 1, 90, 7200, 30_000, -300, -900]))
