@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import shutil
+from datetime import timedelta
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -16,7 +17,8 @@ __all__ = ["NoDemoFolder", "Ports", "device_names", "write_site"]
 
 _MARK: Final = "# Written by `garonne demo`; a new demonstration replaces this folder's files."
 _DATA: Final = ("events.sqlite", "series.sqlite")
-_FILES: Final = ("garonne.toml", "demo.key", "households.toml", "junctions.geojson", "ingest.log", "aggregate.log")
+_FILES: Final = ("garonne.toml", "demo.key", "households.toml", "consent.jsonl", "junctions.geojson")
+_LOGS: Final = ("ingest.log", "aggregate.log")
 
 
 class NoDemoFolder(Exception):
@@ -46,11 +48,12 @@ def write_site(folder: Path, city: Bordeaux, ports: Ports) -> Path:
     if configuration.exists() and not configuration.read_text("utf-8").startswith(_MARK):
         raise NoDemoFolder(f"{configuration} was not written by a demonstration: choose another --folder")
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (*_FILES, *(data + end for data in _DATA for end in ("", "-wal", "-shm"))):
+    for name in (*_FILES, *_LOGS, *(data + end for data in _DATA for end in ("", "-wal", "-shm"))):
         (folder / name).unlink(missing_ok=True)
     shutil.rmtree(folder / "report", ignore_errors=True)
     _write_key(folder / "demo.key")
     (folder / "households.toml").write_text(_households(city), encoding="utf-8")
+    (folder / "consent.jsonl").write_text(_consents(city), encoding="utf-8")
     (folder / "junctions.geojson").write_text(_junctions(city.junctions), encoding="utf-8")
     configuration.write_text(_configuration(ports), encoding="utf-8")
     return configuration
@@ -89,6 +92,19 @@ def _households(city: Bordeaux) -> str:
     return "\n".join(lines)
 
 
+def _consents(city: Bordeaux) -> str:
+    """Every family agreed to be measured as finely as its meter speaks, before the first winter."""
+    start = f"{city.winters[0].first - timedelta(days=30)}T00:00:00Z"
+    agreed = {
+        "recorded_at": start,
+        "action": "grant",
+        "purposes": ["advice", "challenge", "city"],
+        "granularity": "live",
+        "from": start,
+    }
+    return "".join(json.dumps({"household": family.name} | agreed) + "\n" for family in city.families)
+
+
 def _slug(team: str) -> str:
     plain = team.lower().translate(str.maketrans("éèêàç", "eeeac"))
     return "-".join(plain.split())
@@ -113,6 +129,7 @@ storage = "embedded"
 timezone = "Europe/Paris"
 key_file = "demo.key"
 households_file = "households.toml"
+consent_file = "consent.jsonl"
 junctions_file = "junctions.geojson"
 
 [mqtt]
