@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from schemas.codec import CodecError, decode
 from schemas.envelope import TOPICS, Event
@@ -24,6 +24,7 @@ from services.operations.rejections import PointPlace
 __all__ = ["Books", "Difference", "Expected", "Period", "RowKey"]
 
 _PRINT_BYTES: Final = PRINT_DIGITS // 2
+_Value = TypeVar("_Value")
 OWN: Final = "garonne"
 """Profile of events that no message gave, such as a gap in the flow."""
 
@@ -67,8 +68,6 @@ class Expected(NamedTuple):
     row: RowKey
     partition: Partition
     offset: int
-    measurement: str
-    time_ns: int
 
 
 class Orphan(NamedTuple):
@@ -99,7 +98,7 @@ class Books:
         certain: by run, up to which batch the run itself says that they are stored.
         copies: records of the log by row, and `distinct` events.
         fates: what becomes of distinct events that are no raw point, by row.
-        points: raw points that must be stored, by their place.
+        points: raw points that must be stored, by measurement and place; several events can make one point.
         orphans: events that no entry names.
         began: hour of the first entry that the ledger still has.
         refusals: distinct rejections by stage, reason and profile.
@@ -110,18 +109,19 @@ class Books:
 
     period: Period
     entries: dict[str, LedgerEntry] = field(default_factory=dict)
-    accounted: set[bytes] = field(default_factory=set)
+    accounted: dict[bytes, bytes] = field(default_factory=dict)
     certain: dict[str, int] = field(default_factory=dict)
     copies: Counter[RowKey] = field(default_factory=Counter)
     distinct: Counter[RowKey] = field(default_factory=Counter)
     fates: dict[RowKey, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    points: dict[PointPlace, list[Expected]] = field(default_factory=lambda: defaultdict(list))
+    points: dict[str, dict[PointPlace, tuple[Expected, ...]]] = field(default_factory=lambda: defaultdict(dict))
     orphans: list[Orphan] = field(default_factory=list)
     began: datetime | None = None
     refusals: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     undecodable: int = 0
     kept_from: dict[str, datetime] = field(default_factory=dict)
     ends: dict[Partition, int] = field(default_factory=dict)
+    _known: dict[Any, Any] = field(default_factory=dict)
     _found: Counter[bytes] = field(default_factory=Counter)
     _ids: set[str] = field(default_factory=set)
 
@@ -143,7 +143,7 @@ class Books:
             return
         self.certain[entry.run] = max(self.certain.get(entry.run, 0), entry.stored_before)
         if self.period.since is None or entry.observed_at >= self.period.since:
-            self.accounted.update(_prints(entry))
+            self.accounted.update((name, name) for name in _prints(entry))
             if self.period.holds(entry.observed_at):
                 self.entries[event.id] = entry
 
@@ -159,9 +159,10 @@ class Books:
             return
         if isinstance(record, Rejected) and record.stage == "store":
             return  # of the aggregator: no message, and its time is the point's
-        row = RowKey(incoming.topic, event.profile, record.kind)
+        row = self._same(RowKey(incoming.topic, event.profile, record.kind))
         self.copies[row] += 1
         name = _print(event.id)
+        name = self.accounted.get(name, name)
         if "-" not in event.id:  # the first event of its message
             self._found[name] += 1
         if event.id in self._ids:
@@ -183,8 +184,14 @@ class Books:
             self.fates[row][_fate(event)] += 1
             return
         place = (series(point.measurement, point.tags), point.time_ns)
-        partition = (incoming.topic, incoming.partition)
-        self.points[place].append(Expected(event.id, row, partition, incoming.offset, point.measurement, point.time_ns))
+        partition = self._same((incoming.topic, incoming.partition))
+        places = self.points[point.measurement]
+        places[place] = (*places.get(place, ()), Expected(event.id, row, partition, incoming.offset))
+
+    def _same(self, value: _Value) -> _Value:
+        """One object for all that are equal: there are millions of them."""
+        same: _Value = self._known.setdefault(value, value)
+        return same
 
     def settle(self) -> "Settlement":
         """What of the ledger counts.

@@ -218,7 +218,7 @@ class _Stored:
 
     def __init__(
         self,
-        points: Mapping[PointPlace, Sequence[Expected]],
+        points: Mapping[str, Mapping[PointPlace, Sequence[Expected]]],
         committed: Mapping[Partition, int],
         refused: set[PointPlace],
         expired_before: datetime | None,
@@ -233,21 +233,22 @@ class _Stored:
     async def compare(self, store: Store, *, whole: bool) -> set[PointPlace]:
         """Look at every day that has a point; with `whole` in between as well. Gives points that nothing explains."""
         strangers: set[PointPlace] = set()
-        by_day: dict[str, dict[int, set[PointPlace]]] = {each: {} for each in RAW_MEASUREMENTS}
-        for place, several in self._points.items():
-            by_day[several[0].measurement].setdefault(place[1] // _DAY_NS, set()).add(place)
-        for measurement, days in by_day.items():
+        for measurement in RAW_MEASUREMENTS:
+            points = self._points.get(measurement, {})
+            days: dict[int, set[PointPlace]] = {}
+            for place in points:
+                days.setdefault(place[1] // _DAY_NS, set()).add(place)
             for start, end, wanted in _spans(days, whole=whole):
                 rows = await store.select(measurement, start=start, end=end)
                 there = {(series(measurement, tuple(sorted(row.tags.items()))), row.time_ns) for row in rows}
                 if whole:
                     strangers |= there - wanted
                 for place in wanted:
-                    self._note(place, stored=place in there)
+                    self._note(place, points[place], stored=place in there)
         return strangers
 
-    def _note(self, place: PointPlace, *, stored: bool) -> None:
-        for each in self._points[place]:
+    def _note(self, place: PointPlace, events: Sequence[Expected], *, stored: bool) -> None:
+        for each in events:
             fate = "stored" if stored else self._why(each, place)
             self.fates.setdefault(each.row, Counter())[fate] += 1
             if fate == "missing":
@@ -258,7 +259,7 @@ class _Stored:
             return "waiting"
         if place in self._refused:
             return "refused"
-        if self._expired_ns is not None and expected.time_ns < self._expired_ns:
+        if self._expired_ns is not None and place[1] < self._expired_ns:
             return "expired"
         return "missing"
 
