@@ -11,10 +11,12 @@ __all__ = ["families"]
 
 _ZONE: Final = "tz('Europe/Paris')"
 _TOTAL: Final = "\"register\" = 'total'"
-_PARTS: Final = r'"register" !~ /^(total|supplier_\d+|distributor_\d+|L[1-3]|channel_\d+)$/'
-"""Two ways in which a meter tells its energy: as a total, or by tariffs that complete each other. Where it does both
-they say the same, so the greater is taken, never the sum. A meter with phases or channels alone is left out here:
-`kpis/consumption` knows more ways, but a screen must be quick."""
+_PARTS: Final = r'"register" !~ /^(total|supplier_\d+|distributor_\d+|L[1-3]|channel_\d+|interval:.*)$/'
+_CURVE: Final = r'"register" =~ /^interval:(total|pcs|HC|HP)$/'
+_DAILY: Final = "\"register\" = 'interval:day'"
+"""Ways in which a meter tells its energy: as a total, by tariffs that complete each other, by a load curve, day by
+day. Where it does several they say the same, so the greatest is taken, never the sum. A meter with phases or
+channels alone is left out here: `kpis/consumption` knows more ways, but a screen must be quick."""
 _GROUP: Final = THRESHOLDS.homes_for_amounts
 _COVERAGE: Final = Steps("red", ((0.75, "orange"), (0.9, "green")))
 _KEPT: Final = f"Montré à partir de {_GROUP} familles dont aucune n’a plus de la moitié."
@@ -28,7 +30,7 @@ def _homes(quantity: str, value: str, window: str, carrier: str) -> str:
     where = f'"window" = \'{window}\' AND "quantity" = \'{quantity}\' AND "carrier" = {carrier} AND $timeFilter'
     told = ", ".join(
         f'(SELECT sum("{value}") AS "told" FROM "energy" WHERE {where} AND {registers} {meter})'
-        for registers in (_TOTAL, _PARTS)
+        for registers in (_TOTAL, _PARTS, _CURVE, _DAILY)
     )
     meters = f'SELECT max("told") AS "told" FROM {told} WHERE $timeFilter {meter}'
     return f'SELECT sum("told") AS "told" FROM ({meters}) WHERE $timeFilter {home}'

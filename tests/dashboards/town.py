@@ -1,9 +1,9 @@
 """A small town whose figures can be told by heart, as events for the aggregator and as results for the report.
 
 Two days from midnight in Paris, a reading each half hour. Of electricity, twelve homes use half a kWh in each half
-hour, and their meters tell it in four ways; ten of them feed a fifth of it back. Of gas one home of twelve uses nearly
-all, of heat there are nine homes: neither may be shown. At junction `33:1` eight vehicles drive at 10 m/s for twenty
-minutes, at `33:2` there is only one.
+hour, and their meters tell it in four ways, two of them by a load curve too and one by a load curve alone; ten of them
+feed a fifth of it back. Of gas one home of twelve uses nearly all, of heat there are nine homes: neither may be shown.
+At junction `33:1` eight vehicles drive at 10 m/s for twenty minutes, at `33:2` there is only one.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from itertools import count
 from typing import Final
 
 from schemas.codec import encode
-from schemas.energy import Carrier, MeterReading, Register, RegisterQuantity, Unit
+from schemas.energy import Carrier, IntervalEnergy, MeterReading, Register, RegisterQuantity, Unit
 from schemas.envelope import Event, key_of, topic_of
 from schemas.mobility import Position, VehicleState
 from services.aggregator.kpis import discover
@@ -39,10 +39,13 @@ _SAID: Final[Mapping[int, Mapping[str, float]]] = {
 }
 """In which registers a meter tells the same energy: by the home's number modulo four."""
 
+_BY_CURVE: Final = (4, 5, 6)
+"""Homes whose meter tells a load curve: the first of them tells its import by nothing else."""
+
 _identities = count()
 
 
-def _placed(record: MeterReading | VehicleState) -> Incoming:
+def _placed(record: MeterReading | IntervalEnergy | VehicleState) -> Incoming:
     event = Event(f"{next(_identities):032x}", "town", record)
     received_ms = milliseconds(record.received_at)
     return Incoming(topic_of(record), 0, 0, key_of(record).encode(), encode(event), received_ms)
@@ -63,6 +66,26 @@ def _reading(home: int, carrier: Carrier, at: datetime, registers: tuple[Registe
     )
 
 
+def _interval(home: int, end: datetime) -> Incoming:
+    """The half hour before a reading, as a load curve has it."""
+    return _placed(
+        IntervalEnergy(
+            observed_at=end,
+            received_at=end + timedelta(days=1),
+            clock="iso_offset",
+            household=f"h_{home:016x}",
+            meter=f"m_{home * 10:016x}",
+            carrier="electricity",
+            quantity="import_energy",
+            register_name="total",
+            start=end - timedelta(minutes=30),
+            end=end,
+            value=PER_HALF_HOUR,
+            unit="kWh",
+        )
+    )
+
+
 def _register(quantity: RegisterQuantity, name: str, value: float, unit: Unit = "kWh") -> Register:
     return Register(quantity=quantity, name=name, value=round(1000 + value, 6), unit=unit)
 
@@ -75,6 +98,10 @@ def _homes() -> Iterator[Incoming]:
             told = [_register("import_energy", name, used * share) for name, share in _SAID[home % 4].items()]
             if home < 10:
                 told.append(_register("export_energy", "total", used / 5))
+            if home in _BY_CURVE and step:
+                yield _interval(home, at)
+            if home == _BY_CURVE[0]:
+                told = [each for each in told if each.quantity == "export_energy"]
             if not silent:
                 yield _reading(home, "electricity", at, tuple(told))
             yield _reading(home, "water", at, (_register("volume", "total", 0.01 * step, "m3"),))
