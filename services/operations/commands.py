@@ -128,8 +128,9 @@ def rebuild(  # noqa: PLR0913, PLR0917 - the options of the command
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
 ) -> None:
-    """Compute the time series anew from the whole event log, beside the live service, and compare to the last bit.
+    """Compute the time series anew from the whole event log; with `--check`, beside the live service, only compare.
 
+    Without `--check` the embedded time series is replaced, while the services are stopped; the old file is kept.
     Windows rest on readings before them, so the log is always read whole; `--from` and `--to` say what is compared.
     Exits with 1 if a point differs; each is named.
     """
@@ -137,11 +138,17 @@ def rebuild(  # noqa: PLR0913, PLR0917 - the options of the command
     from services.operations.rebuilding import RebuildProblem
     from services.runtime.settings import ConfigurationProblem
 
-    if not check:
-        raise fail("only --check can be done: nothing replaces the live time series yet")
     settings = load_settings(config)
+    if not check and settings.storage != "embedded":
+        raise fail(
+            "on the servers only --check can be done; docs/accounting.md says how to build fresh buckets beside it"
+        )
     times = instant_of(since, settings.timezone), instant_of(until, settings.timezone)
     try:
+        if not check:
+            records = asyncio.run(_swap(settings))
+            typer.secho(f"The time series is made anew from {records:,} records.", fg=typer.colors.GREEN)
+            return
         if folder is not None:
             result = asyncio.run(_rebuild(settings, folder, times))
         else:
@@ -172,6 +179,25 @@ async def _rebuild(settings: "Settings", folder: Path, times: tuple[datetime | N
                 return await work.check(*times, watch=lambda records: bar.advance(task, records))
         finally:
             await work.close()
+
+
+async def _swap(settings: "Settings") -> int:
+    from zoneinfo import ZoneInfo
+
+    from services.offline import progress
+    from services.operations.rebuilding import Rebuild
+    from services.operations.swapping import swap_embedded
+    from services.running import open_scan, open_store
+
+    scan = open_scan(settings)
+    async with open_store(settings) as live:
+
+        def work(path: Path) -> Rebuild:
+            return Rebuild(scan, live, path, ZoneInfo(settings.timezone))
+
+        with progress() as bar:
+            task = bar.add_task("Reading the event log", total=None)
+            return await swap_embedded(settings, scan, work, lambda records: bar.advance(task, records))
 
 
 def _print_comparison(result: "Comparison") -> None:

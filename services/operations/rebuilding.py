@@ -209,6 +209,17 @@ class Rebuild:
             await self._compute(ends, watch)
         return self._result
 
+    async def compute(
+        self, watch: Callable[[int], None] = lambda _records: None
+    ) -> tuple[int, Mapping[Partition, int]]:
+        """Compute everything; gives the number of records and where the log ended.
+
+        Raises:
+            Unavailable: log or file do not answer.
+        """
+        await self._compute(await self._scan.ends(EVENTS), watch)
+        return self._result.records, self._at
+
     async def _bound(self) -> None:
         """What rests on records that the log does not have any more cannot be computed anew."""
         shortened = {part: first for part, first in (await self._scan.begins(EVENTS)).items() if first > 0}

@@ -1,5 +1,6 @@
 """What is stored is what the log says: `rebuild --check` proves it, and finds every bit that is not."""
 
+import asyncio
 import json
 import sqlite3
 from collections.abc import AsyncIterator
@@ -12,13 +13,18 @@ import pytest
 
 from services.aggregator.ports import Point
 from services.aggregator.scanning import EVENTS
+from services.aggregator.telemetry import AggregatorTelemetry
 from services.embedded.series import SqliteStore
 from services.ingest.normalise import Normaliser
 from services.ingest.profiles import Context, discover
 from services.ingest.pseudonyms import Pseudonyms
 from services.operations.rebuilding import Comparison, Rebuild, RebuildProblem
+from services.operations.swapping import swap_embedded
+from services.runtime.http import serve_telemetry
+from services.runtime.settings import AggregatorSettings, EmbeddedSettings, IngestSettings, Settings
 from tests.fakes import Nowhere
 from tests.operated import AT, KEYS, World
+from tests.servers.running import free_port
 
 _PARIS = ZoneInfo("Europe/Paris")
 
@@ -135,3 +141,52 @@ async def test_an_aggregator_that_does_not_store_is_not_waited_for_for_ever(worl
     with pytest.raises(RebuildProblem, match="2 records wait for `garonne aggregate`"):
         await _checked(world, live, patience_s=0.0)
     assert len(await world.records(*EVENTS)) == 2
+
+
+def _stopped(world: World) -> Settings:
+    """A site whose services do not run."""
+    return Settings(
+        storage="embedded",
+        embedded=EmbeddedSettings(folder=world.path.parent),
+        ingest=IngestSettings(metrics_port=free_port()),
+        aggregator=AggregatorSettings(metrics_port=free_port()),
+    )
+
+
+async def _swap(world: World, settings: Settings) -> int:
+    path = world.path.with_name("series.sqlite")
+    async with SqliteStore(path) as live:
+        return await swap_embedded(
+            settings, world.scan, lambda fresh: Rebuild(world.scan, live, fresh, _PARIS), lambda _records: None
+        )
+
+
+async def test_a_time_series_that_was_spoilt_is_made_anew(world: World) -> None:
+    """What somebody changed is right again, indicators stay, and nothing is read twice afterwards."""
+    indicator = Point("kpi", (("kpi", "saving"),), (("value", 0.08),), 1_768_000_000_000_000_000)
+    await world.take_in(_normaliser(), [_reading(number) for number in range(6)])
+    async with SqliteStore(world.path.with_name("series.sqlite")) as live:
+        await world.aggregate(live)
+        (window, *_) = right = await live.select("energy")
+        tags = tuple(sorted(window.tags.items()))
+        await live.write([indicator, Point("energy", tags, (("energy_kwh", 99.0),), window.time_ns)])
+    await world.take_in(_normaliser(), [_reading(6)])  # not aggregated yet
+    assert await _swap(world, _stopped(world)) == 7
+    async with SqliteStore(world.path.with_name("series.sqlite")) as live:
+        assert len(await live.select("meter")) == 7
+        assert len(await live.select("kpi")) == 1
+        made = {(row.tags["window"], row.time_ns): row.fields["energy_kwh"] for row in await live.select("energy")}
+        assert made[window.tags["window"], window.time_ns] != 99.0
+        assert len(made) >= len(right)
+        assert (await _checked(world, live, patience_s=0.0)).differences == {}
+
+
+async def test_nothing_is_replaced_under_a_running_service(world: World) -> None:
+    """It would go on writing into the old file."""
+    await world.take_in(_normaliser(), [_reading(1)])
+    telemetry = AggregatorTelemetry()
+    async with serve_telemetry(telemetry.registry, telemetry.health, 0) as port:
+        settings = _stopped(world)
+        settings = settings.model_copy(update={"aggregator": AggregatorSettings(metrics_port=port)})
+        with pytest.raises(RebuildProblem, match="aggregator is running"):
+            await asyncio.to_thread(asyncio.run, _swap(world, settings))
