@@ -278,9 +278,11 @@ def report(  # noqa: PLR0913, PLR0917 - the options of a report
         typer.Option(help="The same days of an earlier year; the year before if not given, `none` for no comparison."),
     ] = None,
     lang: Annotated[Language, typer.Option(help="Language of the report.")] = Language.FR,
-    form: Annotated[str, typer.Option("--format", help="`html`, `json`, or both with a comma.")] = "html,json",
+    form: Annotated[
+        str, typer.Option("--format", help="`html`, `json`, `csv`, `ngsi-ld`, `pdf`, `dcat`; several with a comma.")
+    ] = "html,json",
     programme: Annotated[
-        list[str] | None, typer.Option(help="`familles` or `compass4d`; repeat it; all of them if not given.")
+        list[str] | None, typer.Option(help="`citykeys`, `familles`, `compass4d`; repeat it; all of them if not given.")
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the files.")] = Path("report"),
 ) -> None:

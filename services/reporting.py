@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -10,13 +10,18 @@ from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
 from services.aggregator.kpis.factors import parse_factors
+from services.aggregator.kpis.facts import Facts, FactsProblem, parse_facts
 from services.aggregator.kpis.inputs import Inputs
 from services.aggregator.kpis.results import Language, Period, Subject
 from services.aggregator.kpis.seasons import same_calendar_days, years_before
 from services.aggregator.ports import Store, Unavailable
-from services.aggregator.report.assessment import Answer, assess_all, kpi_points, needed, programmes
+from services.aggregator.report.assessment import CITYKEYS, Answer, assess_all, kpi_points, needed, programmes
+from services.aggregator.report.citykeys import rows_of
+from services.aggregator.report.dcat import dcat_text
 from services.aggregator.report.model import Period as ReportPeriod
 from services.aggregator.report.model import Report, entry_of
+from services.aggregator.report.ngsild import ngsi_ld_text
+from services.aggregator.report.tables import csv_text
 from services.aggregator.series import Family, Weather, read_homes, read_traffic, read_weather
 from services.ingest.assembly import keys_of
 from services.ingest.pseudonyms import KeyProblem
@@ -26,8 +31,9 @@ from services.runtime.settings import ConfigurationProblem, Settings
 
 __all__ = ["FORMATS", "Format", "ReportProblem", "last_winter", "make_report", "parse_period", "periods_of"]
 
-Format = Literal["html", "json"]
-FORMATS: Final[tuple[Format, ...]] = ("html", "json")
+Format = Literal["html", "json", "csv", "ngsi-ld", "pdf", "dcat"]
+FORMATS: Final[tuple[Format, ...]] = ("html", "json", "csv", "ngsi-ld", "pdf", "dcat")
+_ENDINGS: Final = {"ngsi-ld": "ngsi-ld.jsonld", "dcat": "dcat.jsonld"}
 _PROGRAMME_NAMES: Final = {"familles": "Familles à énergie positive", "compass4d": "Compass4D"}
 
 
@@ -111,6 +117,7 @@ async def make_report(  # noqa: PLR0913 - the options of a report
     chosen = tuple(wanted) or programmes()
     _known("programme", chosen, programmes())
     _known("format", formats, FORMATS)
+    facts = _facts(settings, formats)
     _stored(settings)
     try:
         registry = read_registry(settings.households_file)
@@ -122,7 +129,9 @@ async def make_report(  # noqa: PLR0913 - the options of a report
     except (KeyProblem, RegistryProblem, ConfigurationProblem, Unavailable) as problem:
         raise ReportProblem(str(problem)) from problem
     report = _report(settings, answers, inputs, period, baseline, language, chosen)
-    return await asyncio.to_thread(_write, report, formats, folder)
+    if CITYKEYS in chosen:
+        report = report.model_copy(update={"catalogue": rows_of(facts, period.end, language)})
+    return await asyncio.to_thread(_write, report, formats, folder, facts)
 
 
 def _periods(
@@ -140,6 +149,22 @@ def _periods(
             f"{period.start} to {period.last}, in an earlier year: otherwise the seasons differ"
         )
     return period, baseline
+
+
+def _facts(settings: Settings, formats: Sequence[str]) -> Facts:
+    path = settings.facts_file
+    try:
+        facts = Facts() if path is None else parse_facts(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ReportProblem(f"facts_file {path}: cannot be read; `garonne check` says what is wrong") from error
+    except FactsProblem as problem:
+        raise ReportProblem(f"facts_file {path}: {problem}") from problem
+    if "dcat" in formats and facts.publication is None:
+        raise ReportProblem(
+            "the format dcat needs to know who publishes under which licence: write [publication] with publisher, "
+            "publisher_url, base_url and licence_url into the file that facts_file names"
+        )
+    return facts
 
 
 def _known(what: str, given: Iterable[str], known: Sequence[str]) -> None:
@@ -242,24 +267,36 @@ def _report(  # noqa: PLR0913, PLR0917 - what a report says
     )
 
 
-def _write(report: Report, formats: Sequence[str], folder: Path) -> list[Path]:
+def _write(report: Report, formats: Sequence[str], folder: Path, facts: Facts) -> list[Path]:
     last = date.fromordinal(report.period.end.toordinal() - 1)
     stem = f"garonne-report-{report.period.start}-{last}-{report.language}"
-    written = []
-    for each in formats:
-        path = folder / f"{stem}.{each}"
+    names = {each: f"{stem}.{_ENDINGS.get(each, each)}" for each in formats}
+    for each, name in names.items():
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            path.write_text(_text(report, each), "utf-8")
+            (folder / name).write_bytes(_content(report, each, names, facts))
         except OSError as error:
-            raise ReportProblem(f"{path}: {error.strerror or error}") from error
-        written.append(path)
-    return written
+            raise ReportProblem(f"{folder / name}: {error.strerror or error}") from error
+    return [folder / names[each] for each in formats]
+
+
+def _content(report: Report, form: str, names: Mapping[str, str], facts: Facts) -> bytes:
+    if form == "pdf":
+        from services.aggregator.report.paper import pdf_bytes  # noqa: PLC0415 - loads fonts
+
+        return pdf_bytes(report)
+    if form == "dcat" and facts.publication is not None:
+        return dcat_text(report, names, facts.publication).encode()
+    return _text(report, form).encode()
 
 
 def _text(report: Report, form: str) -> str:
     if form == "json":
         return report.model_dump_json(indent=2) + "\n"
+    if form == "csv":
+        return csv_text(report)
+    if form == "ngsi-ld":
+        return ngsi_ld_text(report)
     from services.aggregator.report.page import page  # noqa: PLC0415 - matplotlib takes a second
 
     return page(report)

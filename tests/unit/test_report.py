@@ -265,8 +265,8 @@ async def test_numbers_are_written_as_each_language_does(city: City) -> None:
     [
         ({"baseline_start": date(2024, 11, 2)}, "same calendar days"),
         ({"end": START}, "has no day"),
-        ({"formats": ("pdf",)}, "there is no format 'pdf'"),
-        ({"wanted": ("citykeys",)}, "there is no programme 'citykeys'"),
+        ({"formats": ("docx",)}, "there is no format 'docx'"),
+        ({"wanted": ("sumi",)}, "there is no programme 'sumi'"),
     ],
 )
 async def test_a_wrong_question_is_refused_with_a_way_out(city: City, changes: dict[str, Any], message: str) -> None:

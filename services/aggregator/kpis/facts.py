@@ -33,9 +33,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from services.aggregator.kpis.catalogue import Catalogue, catalogue
 
-__all__ = ["Facts", "FactsProblem", "Quantity", "Score", "Target", "parse_facts"]
+__all__ = ["Facts", "FactsProblem", "Publication", "Quantity", "Score", "Target", "parse_facts"]
 
 Words = Annotated[str, Field(min_length=1, max_length=1000)]
+Url = Annotated[str, Field(pattern=r"^https?://[^\s<>\"{}|\\^`]+$", max_length=500)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -77,10 +78,20 @@ class Score(_Entry):
     evidence: tuple[Words, ...] = ()
 
 
+class Publication(_Entry):
+    """Who publishes the report as open data, where, under which licence."""
+
+    publisher: Words
+    publisher_url: Url
+    base_url: Url
+    licence_url: Url
+
+
 class Facts(_Entry):
     """Everything that was entered; empty without a file."""
 
     edition: Words = "none"
+    publication: Publication | None = None
     quantities: tuple[Quantity, ...] = ()
     targets: tuple[Target, ...] = ()
     scores: tuple[Score, ...] = ()

@@ -1,16 +1,21 @@
 """Asks every indicator about every subject; lets out only what may be published. Pure."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from services.aggregator.kpis import Kpi, discover
+from services.aggregator.kpis.catalogue import catalogue
 from services.aggregator.kpis.disclosure import publishable
 from services.aggregator.kpis.inputs import Inputs, Question
 from services.aggregator.kpis.results import NotAssessed, Outcome, Period, Subject
 from services.aggregator.points import TAGS
 from services.aggregator.ports import FieldValue, Point
 
-__all__ = ["Answer", "assess_all", "kpi_points", "needed", "programmes"]
+__all__ = ["CITYKEYS", "Answer", "assess_all", "kpi_points", "needed", "programmes"]
+
+
+CITYKEYS: Final = "citykeys"
+"""The programme that tells the whole catalogue of CITYkeys, by theme."""
 
 
 class Answer(NamedTuple):
@@ -21,13 +26,14 @@ class Answer(NamedTuple):
 
 
 def programmes() -> tuple[str, ...]:
-    """Every programme that an indicator belongs to."""
-    return tuple(sorted({kpi.programme for kpi in discover().values()}))
+    """Every programme that an indicator belongs to, and the framework that is told of all of them."""
+    return tuple(sorted({CITYKEYS, *(kpi.programme for kpi in discover().values())}))
 
 
 def chosen(wanted: Sequence[str]) -> list[Kpi]:
-    """The indicators of these programmes."""
-    return [kpi for kpi in discover().values() if kpi.programme in wanted]
+    """The indicators of these programmes; those that say something of CITYkeys, where it is one of them."""
+    told = {row.kpi for row in catalogue().indicators if row.framework == CITYKEYS} if CITYKEYS in wanted else set()
+    return [kpi for kpi in discover().values() if kpi.programme in wanted or kpi.name in told]
 
 
 def needed(wanted: Sequence[str]) -> frozenset[str]:

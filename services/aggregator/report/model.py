@@ -13,9 +13,11 @@ from services.aggregator.kpis.results import Period as KpiPeriod
 
 __all__ = [
     "Assessed",
+    "CatalogueRow",
     "Comparison",
     "Entry",
     "Interval",
+    "Judgement",
     "Missing",
     "Period",
     "Report",
@@ -121,6 +123,34 @@ class Missing(_Common):
 Entry = Annotated[Assessed | Missing, Field(discriminator="status")]
 
 
+class Judgement(_Model):
+    """What an assessor said of an indicator that no machine computes."""
+
+    value: int
+    justification: str
+    assessor_role: str
+    day: date
+    evidence: tuple[str, ...]
+
+
+class CatalogueRow(_Model):
+    """An indicator of CITYkeys, with what is said of it, or why nothing is."""
+
+    slug: str
+    title: str
+    level: Literal["project", "city"]
+    theme: str
+    subtheme: str | None
+    formula: str
+    unit: str
+    status: Literal["computed", "partly_computed", "scored", "not_scored", "not_assessed"]
+    kpi: str | None = Field(description="The indicator of `entries` that computes it, or a part of it.")
+    explanation: str | None = Field(description="Why there is no value, or what the part leaves out.")
+    score: Judgement | None
+    verified: bool = Field(description="Whether the primary text was read.")
+    source: str
+
+
 class Report(_Model):
     """Everything that a report says."""
 
@@ -132,6 +162,7 @@ class Report(_Model):
     programmes: tuple[str, ...]
     weather_station: str | None
     entries: tuple[Entry, ...]
+    catalogue: tuple[CatalogueRow, ...] = Field(default=(), description="Of CITYkeys, where it was asked for.")
 
     def of(self, kpi: str, variant: str, kind: str) -> list[Assessed | Missing]:
         """The entries of one variant of an indicator about one kind of subject."""

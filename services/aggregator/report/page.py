@@ -7,6 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from services.aggregator.report.citykeys import citykeys_view
 from services.aggregator.report.families import families_view, headline
 from services.aggregator.report.junctions import junctions_view, traffic_headline
 from services.aggregator.report.model import Assessed, Missing, Period, Report
@@ -47,6 +48,7 @@ def page(report: Report) -> str:
             headline=first,
             families=families,
             junctions=junctions,
+            citykeys=citykeys_view(report, text),
             missing=_missing(report, text),
             methods=_methods(report, text),
             made=text["made"].format(day=day(report.generated_on, report.language)),

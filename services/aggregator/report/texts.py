@@ -170,6 +170,29 @@ WORDS: Final[dict[str, Text]] = {
     "variant_raw": Text("as measured", "brute"),
     "variant_degree_days": Text("in the same weather", "à météo égale"),
     "variant_seen": Text("seen", "vus"),
+    "citykeys": Text("CITYkeys: the smart city by five themes", "CITYkeys : la ville intelligente en cinq thèmes"),
+    "citykeys_lead": Text(
+        "Of {all} indicators of CITYkeys, {figures} figures are measured here and {scores} are scored by assessors. "
+        "All others are listed with the reason. Names, formulas and scales were not yet checked against the primary "
+        "text.",
+        "Sur {all} indicateurs de CITYkeys, {figures} chiffres sont mesurés ici et {scores} sont notés par des "
+        "évaluateurs. Tous les autres sont listés avec la raison. Les noms, formules et échelles n’ont pas encore été "
+        "vérifiés dans le texte d’origine.",
+    ),
+    "theme_people": Text("People", "Population"),
+    "theme_planet": Text("Planet", "Planète"),
+    "theme_prosperity": Text("Prosperity", "Prospérité"),
+    "theme_governance": Text("Governance", "Gouvernance"),
+    "theme_propagation": Text("Propagation", "Propagation"),
+    "level_project": Text("project", "projet"),
+    "level_city": Text("city", "ville"),
+    "of_five": Text("{score} of 5", "{score} sur 5"),
+    "ck_score": Text("Score", "Note"),
+    "ck_indicator": Text("Indicator", "Indicateur"),
+    "ck_justification": Text("Justification", "Justification"),
+    "ck_assessor": Text("Assessor", "Évaluateur"),
+    "ck_nothing": Text("Nothing is measured or scored here yet.", "Rien n’est encore mesuré ni noté ici."),
+    "ck_absent": Text("Not assessed: {count}, and why", "Non évalués : {count}, et pourquoi"),
 }
 
 QUALITY: Final[dict[str, Text]] = {
