@@ -84,6 +84,7 @@ BUCKETS: Final[Mapping[str, Bucket]] = {
     "device": "raw",
     "energy": "rollup",
     "traffic": "rollup",
+    "passage": "rollup",
     "kpi": "kpi",
 }
 """Which bucket a measurement lives in. Raw is short, rollup long."""

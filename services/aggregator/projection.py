@@ -10,11 +10,11 @@ from datetime import timedelta
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from schemas.codec import CodecError, decode
 from schemas.energy import IntervalEnergy, MeterReading
 from schemas.envelope import Event
 from schemas.mobility import VehicleState
 from services.aggregator.intervals import PREFIX, Interval, IntervalHistory
+from services.aggregator.junctions import Junctions
 from services.aggregator.meters import Checkpoint, Merged, Meter, RegisterKey, checkpoint_before
 from services.aggregator.points import (
     TAGS,
@@ -34,6 +34,7 @@ from services.aggregator.points import (
 )
 from services.aggregator.ports import Incoming, Log, Partition, Point, Store
 from services.aggregator.registers import Reading
+from services.aggregator.rereading import records_since
 from services.aggregator.telemetry import AggregatorTelemetry
 from services.aggregator.traffic import HORIZON_MS, MARGIN_MS, MINUTE_MS, Minutes, Sample, sample_of
 from services.aggregator.voice import TooOld
@@ -84,6 +85,7 @@ class Projection:
         self._intervals: dict[IntervalKey, IntervalHistory] = {}
         self._partition_of: dict[SeriesKey, Partition] = {}
         self._minutes: dict[Partition, Minutes] = defaultdict(Minutes)
+        self._junctions = Junctions(log, telemetry)
 
     @property
     def kept(self) -> int:
@@ -95,6 +97,7 @@ class Projection:
         """Another member took these partitions over, and will store more than what is in memory here."""
         for partition in lost:
             self._minutes.pop(partition, None)
+        self._junctions.forget(lost)
         for series in [series for series, partition in self._partition_of.items() if partition in lost]:
             self._meters.pop(series, None)
             del self._partition_of[series]
@@ -107,6 +110,7 @@ class Projection:
         self._intervals.clear()
         self._partition_of.clear()
         self._minutes.clear()
+        self._junctions.clear()
 
     async def take(self, placed: Sequence[Placed]) -> Batch:
         """The points that a batch of events makes.
@@ -147,6 +151,7 @@ class Projection:
             raw.extend(points.raw)
         for place, samples in vehicles.items():
             derived.extend(await self._traffic(place, samples))
+        derived.extend(await self._junctions.take(placed))
         return Batch(derived, raw, checkpoints)
 
     async def _merged(self, series: SeriesKey, said: Said) -> Merged:
@@ -218,13 +223,8 @@ class Projection:
     async def _read_again(self, place: Partition, minutes: Minutes, oldest_ms: int, until_offset: int) -> None:
         """Bring back every message about the minutes from `oldest_ms` on that the log has before this batch."""
         from_ms = oldest_ms - oldest_ms % MINUTE_MS - MARGIN_MS
-        async for batch in self._log.since(place, from_ms, until_offset):
-            for incoming in batch:
-                try:
-                    record = decode(incoming.value).record
-                except CodecError:
-                    continue  # Was rejected when it was first read.
-                if isinstance(record, VehicleState) and (sample := self._sample(record)) is not None:
-                    minutes.add(sample)
+        async for record in records_since(self._log, place, from_ms, until_offset):
+            if isinstance(record, VehicleState) and (sample := self._sample(record)) is not None:
+                minutes.add(sample)
         minutes.complete_from_ms = from_ms
         self._telemetry.reread.inc()

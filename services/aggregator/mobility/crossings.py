@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from services.aggregator.mobility.fixes import Fix
 from services.aggregator.mobility.geometry import Ingress, Junction, Place
 
-__all__ = ["Crossing", "Step", "crossings_of", "heading_gap_deg"]
+__all__ = ["BEYOND_M", "Crossing", "Step", "crossings_of", "heading_gap_deg", "is_on"]
 
 APPROACH_M: Final = 300.0
 _BESIDE_M: Final = 5.0
@@ -19,7 +19,7 @@ _APART_MS: Final = 10_000
 _GONE_M: Final = 3.0
 _BACK_M: Final = 20.0
 _JUDGED_M: Final = 100.0
-_BEYOND_M: Final = 100.0
+BEYOND_M: Final = 100.0
 """How far behind the far end of its map a lane is believed to go straight on."""
 
 
@@ -64,10 +64,11 @@ def _on_lane(track: Sequence[Fix], lane: Ingress, junction: Junction) -> list[Cr
     found, index, armed = [], None, True
     for number, (before, after) in enumerate(pairwise(steps)):
         # A vehicle that waits at the line wavers over it: the last time counts, and only once it has gone on.
-        if armed and before.place.before_m > 0 >= after.place.before_m and _follows(before, after) and _is_on(before):
+        if armed and before.place.before_m > 0 >= after.place.before_m and _follows(before, after) and is_on(before):
             index = number
         if index is not None and after.place.before_m <= -_GONE_M:
-            found.append(_crossing(steps, index, lane))
+            if steps[index].place.before_m <= lane.length_m + BEYOND_M:
+                found.append(_crossing(steps, index, lane))
             index, armed = None, False
         if after.place.before_m > _BACK_M:
             index, armed = None, True
@@ -90,7 +91,7 @@ def _follows(before: Step, after: Step) -> bool:
     return after.fix.at_ms - before.fix.at_ms <= _LONGEST_GAP_MS and after.place.beside_m <= 3 * _BESIDE_M
 
 
-def _is_on(step: Step) -> bool:
+def is_on(step: Step) -> bool:
     """Whether it is on the lane and travels its way."""
     if step.place.beside_m > _BESIDE_M:
         return False
@@ -103,7 +104,7 @@ def _approach(steps: Sequence[Step], lane: Ingress) -> tuple[Step, ...]:
     """The steps that lead to the last one on this lane, back to the first behind the entry."""
     kept: list[Step] = []
     for step in reversed(steps):
-        off = step.place.beside_m > 3 * _BESIDE_M or not -_GONE_M < step.place.before_m <= lane.length_m + _BEYOND_M
+        off = step.place.beside_m > 3 * _BESIDE_M or not -_GONE_M < step.place.before_m <= lane.length_m + BEYOND_M
         if off or (kept and kept[-1].fix.at_ms - step.fix.at_ms > 3 * _LONGEST_GAP_MS):
             break
         kept.append(step)

@@ -41,7 +41,8 @@ class Passage(NamedTuple):
     """One vehicle over one stop line; instants in Unix milliseconds.
 
     `delay_s` is against free flow over `approach_m`, never below 0; `None` where less than 50 m of the approach were
-    seen. `exit_ms` is the last that was heard of it. `co2_g` and `fuel_g` are estimated by VSP, of cars alone.
+    seen. `exit_ms` is the last that was heard of it, `last_before_ms` the last before the line. `co2_g` and `fuel_g`
+    are estimated by VSP, of cars alone.
     """
 
     fixes: tuple[Fix, ...]
@@ -52,6 +53,7 @@ class Passage(NamedTuple):
     entry_ms: int | None
     stop_line_ms: int
     exit_ms: int
+    last_before_ms: int
     speed_mps: float
     event_state: int | None
     state_age_s: float | None
@@ -101,6 +103,7 @@ def _passage(crossing: Crossing, signals: Signals, junction: Junction) -> Passag
         entry_ms=round(entry_ms) if approach_m >= _LEAST_APPROACH_M else None,
         stop_line_ms=stop_line_ms,
         exit_ms=steps[-1].fix.at_ms,
+        last_before_ms=last.at_ms,
         speed_mps=crossing.speed_mps,
         event_state=None if shown is None else shown.event_state,
         state_age_s=None if shown is None else (stop_line_ms - shown.since_ms) / 1000,

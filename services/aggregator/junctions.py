@@ -1,0 +1,168 @@
+"""The junctions that are in memory, by partition of the log, and the passages that news about them changes.
+
+As for minutes (`traffic`), a passage is known for certain only while all messages about it are in memory; for an
+older one the log is read again. A map, the signals and the vehicles of a junction share a key, so a partition.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from schemas.envelope import Event
+from schemas.mobility import IntersectionGeometry, SignalState, VehicleState
+from services.aggregator.mobility.fixes import fix_of
+from services.aggregator.mobility.points import passage_point
+from services.aggregator.mobility.slots import AHEAD_MS, BACK_MS, MAP_MS, SLOT_MS, ZoneRecords, slot_of, slots_of
+from services.aggregator.points import milliseconds
+from services.aggregator.ports import Incoming, Log, Partition, Point
+from services.aggregator.rereading import records_since
+from services.aggregator.telemetry import AggregatorTelemetry
+from services.aggregator.traffic import HORIZON_MS, MARGIN_MS
+
+__all__ = ["JunctionRecord", "Junctions"]
+
+JunctionRecord = VehicleState | SignalState | IntersectionGeometry
+
+_CELL: Final = "q:"
+_WINDOW_MS: Final = BACK_MS + AHEAD_MS + 2 * SLOT_MS
+_KEPT_MS: Final = _WINDOW_MS + MARGIN_MS + MAP_MS + 600_000
+_MAPS_KEPT_MS: Final = _KEPT_MS + 2 * MAP_MS
+
+
+class News(NamedTuple):
+    """Whose minutes a record may change: those of a vehicle or of all (`None`) that begin in [low, high]."""
+
+    zone: str
+    vehicle: str | None
+    low_ms: int
+    high_ms: int
+
+
+class _Kept:
+    """What is in memory of one partition: all that was received since `complete_from_ms`, maps since `maps_from_ms`."""
+
+    def __init__(self) -> None:
+        self.complete_from_ms: int | None = None
+        self.maps_from_ms: int | None = None
+        self.zones: dict[str, ZoneRecords] = defaultdict(ZoneRecords)
+
+    def knows(self, at_ms: int) -> bool:
+        """Whether all that the passages around an instant depend on is in memory."""
+        complete_ms, maps_ms = self.complete_from_ms, self.maps_from_ms
+        if complete_ms is None or maps_ms is None:
+            return False
+        return at_ms - _WINDOW_MS - MARGIN_MS >= complete_ms and _maps_from(at_ms) >= maps_ms
+
+    def forget(self, now_ms: int) -> None:
+        """Drop what is well in the past of the newest receive time."""
+        if self.complete_from_ms is None or self.maps_from_ms is None:
+            return
+        bound_ms = slot_of(now_ms) - _KEPT_MS
+        if bound_ms < self.complete_from_ms + SLOT_MS:
+            return
+        self.complete_from_ms = bound_ms
+        self.maps_from_ms = max(self.maps_from_ms, slot_of(now_ms) - _MAPS_KEPT_MS)
+        for name, zone in list(self.zones.items()):
+            zone.forget(self.complete_from_ms + MARGIN_MS, self.maps_from_ms + MARGIN_MS - MAP_MS)
+            if not zone:
+                del self.zones[name]
+
+
+def _maps_from(at_ms: int) -> int:
+    first_ms = at_ms - _WINDOW_MS
+    return first_ms - first_ms % MAP_MS - MAP_MS - MARGIN_MS
+
+
+class Junctions:
+    """Passages of all partitions of this process."""
+
+    def __init__(self, log: Log, telemetry: AggregatorTelemetry) -> None:
+        self._log = log
+        self._telemetry = telemetry
+        self._kept: dict[Partition, _Kept] = defaultdict(_Kept)
+
+    def forget(self, lost: frozenset[Partition]) -> None:
+        """Another member took these partitions over."""
+        for partition in lost:
+            self._kept.pop(partition, None)
+
+    def clear(self) -> None:
+        """Forget everything; it is read again when needed."""
+        self._kept.clear()
+
+    async def take(self, placed: Sequence[tuple[Incoming, Event]]) -> list[Point]:
+        """The points of passages that a batch changes.
+
+        Raises:
+            Unavailable: the log cannot be read now.
+        """
+        told: dict[Partition, list[tuple[Incoming, JunctionRecord]]] = defaultdict(list)
+        for incoming, event in placed:
+            if isinstance(event.record, JunctionRecord) and _is_believed(event.record):
+                told[incoming.topic, incoming.partition].append((incoming, event.record))
+        return [point for place, records in told.items() for point in await self._of_partition(place, records)]
+
+    async def _of_partition(self, place: Partition, believed: Sequence[tuple[Incoming, JunctionRecord]]) -> list[Point]:
+        kept, first_offset = self._kept[place], believed[0][0].offset
+        if kept.complete_from_ms is None and first_offset == 0:
+            kept.complete_from_ms = kept.maps_from_ms = -(2**62)
+        unknown = [at_ms for _, record in believed if not kept.knows(at_ms := _first_ms(record))]
+        if unknown:
+            from_ms = min(min(unknown) - _WINDOW_MS - MARGIN_MS, _maps_from(min(unknown)))
+            async for record in records_since(self._log, place, from_ms, first_offset):
+                if isinstance(record, JunctionRecord) and _is_believed(record):
+                    _remember(kept, record)
+            kept.complete_from_ms = kept.maps_from_ms = from_ms
+            self._telemetry.reread.inc()
+        points = _changed(kept, [record for _, record in believed])
+        kept.forget(max(incoming.timestamp_ms for incoming, _ in believed))
+        return points
+
+
+def _is_believed(record: JunctionRecord) -> bool:
+    """Whether it comes in time to change a passage, and tells of a junction rather than of a cell."""
+    if _zone_of(record).startswith(_CELL):
+        return False
+    return -MARGIN_MS <= milliseconds(record.received_at) - milliseconds(record.observed_at) <= HORIZON_MS
+
+
+def _zone_of(record: JunctionRecord) -> str:
+    return record.zone if isinstance(record, VehicleState) else record.intersection
+
+
+def _first_ms(record: JunctionRecord) -> int:
+    """The earliest instant that a record tells of: a map holds from the start of its quarter of an hour on."""
+    at_ms = milliseconds(record.observed_at)
+    return at_ms - at_ms % MAP_MS if isinstance(record, IntersectionGeometry) else at_ms
+
+
+def _remember(kept: _Kept, record: JunctionRecord) -> News | None:
+    """Put a record into memory; nothing for one that says nothing new."""
+    zone, at_ms = kept.zones[_zone_of(record)], milliseconds(record.observed_at)
+    if isinstance(record, VehicleState):
+        fix = fix_of(record)
+        if fix is None or not zone.add_fix(fix):
+            return None
+        return News(_zone_of(record), fix.vehicle, at_ms - SLOT_MS - AHEAD_MS, at_ms + BACK_MS)
+    if isinstance(record, SignalState):
+        # A change can be dated two seconds before the message that tells of it, a crossing five after its anchor.
+        return (
+            News(_zone_of(record), None, at_ms - SLOT_MS - 10_000, at_ms + BACK_MS) if zone.add_signal(record) else None
+        )
+    slot_ms = at_ms - at_ms % MAP_MS
+    return News(_zone_of(record), None, slot_ms, slot_ms + 2 * MAP_MS) if zone.add_map(record) else None
+
+
+def _changed(kept: _Kept, records: Sequence[JunctionRecord]) -> list[Point]:
+    """The points of all minutes of vehicles that these records may change."""
+    dirty: dict[tuple[str, str], set[int]] = defaultdict(set)
+    for news in {news for record in records if (news := _remember(kept, record)) is not None}:
+        zone = kept.zones[news.zone]
+        for vehicle in list(zone.fixes) if news.vehicle is None else [news.vehicle]:
+            minutes = zone.minutes(vehicle)
+            dirty[news.zone, vehicle].update(each for each in minutes if news.low_ms <= each <= news.high_ms)
+    return [
+        passage_point(slot)
+        for (zone_name, vehicle), minutes in sorted(dirty.items())
+        for slot in slots_of(zone_name, kept.zones[zone_name], vehicle, minutes)
+    ]
