@@ -11,6 +11,7 @@ import typer
 
 from services.operations.commands import add_operations
 from services.operations.consenting import consent
+from services.operations.erasing import export, forget
 from services.terminal import ConfigurationFile, fail, load_settings
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ MessagesFile = Annotated[Path, typer.Argument(help="JSON lines; `-` reads standa
 
 add_operations(app)
 app.add_typer(consent, name="consent")
+app.command()(export)
+app.command()(forget)
 
 
 class Language(StrEnum):

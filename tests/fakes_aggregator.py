@@ -95,6 +95,11 @@ class MemoryStore:
             series.setdefault(point.time_ns, {}).update(point.fields)
         return ()
 
+    async def forget(self, tags: Mapping[str, str]) -> None:
+        """Delete the series with these tags."""
+        wanted = set(tags.items())
+        self.content = {each: rows for each, rows in self.content.items() if not wanted <= set(each[1])}
+
     async def select(
         self,
         measurement: str,

@@ -130,7 +130,7 @@ class Pipeline:
         Raises:
             Unavailable: not all of it is certainly stored; nothing is committed.
         """
-        placed = await self._decode(batch)
+        placed = await self._decode(await self._projection.erase(batch))
         points = await self._projection.take(placed)
         for part in points:  # windows, then raw, then checkpoints
             await self._write(part)

@@ -130,6 +130,13 @@ class Store(Protocol):
             Unavailable: not certain that all are stored; writing them again is right.
         """
 
+    async def forget(self, tags: Mapping[str, str]) -> None:
+        """Delete every point of every measurement that carries these tags; gone on return.
+
+        Raises:
+            Unavailable: not certain that all are gone; once more is right.
+        """
+
     async def select(
         self,
         measurement: str,

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from schemas.energy import IntervalEnergy, MeterReading
 from schemas.envelope import Event
 from schemas.mobility import VehicleState
+from services.aggregator.erasure import split
 from services.aggregator.intervals import PREFIX, Interval, IntervalHistory
 from services.aggregator.junctions import Junctions
 from services.aggregator.meters import Checkpoint, Merged, Meter, RegisterKey, checkpoint_before
@@ -111,6 +112,22 @@ class Projection:
         self._partition_of.clear()
         self._minutes.clear()
         self._junctions.clear()
+
+    async def erase(self, batch: Sequence[Incoming]) -> Sequence[Incoming]:
+        """What a batch leaves to be taken: at a tombstone all that was made of its key is deleted, here and stored.
+
+        Raises:
+            Unavailable: the store does not delete now.
+        """
+        living, erased = split(batch)
+        for each in erased:
+            await self._store.forget(each.tags)
+            household = each.tags.get("household")
+            for series in [series for series in self._partition_of if series[1] == household]:
+                self._meters.pop(series, None)
+                del self._partition_of[series]
+            self._intervals = {key: history for key, history in self._intervals.items() if key[0][1] != household}
+        return living
 
     async def take(self, placed: Sequence[Placed]) -> Batch:
         """The points that a batch of events makes.

@@ -88,6 +88,31 @@ class SqliteStore:
         """
         return await self._run(lambda connection: self._write(connection, points))
 
+    async def forget(self, tags: Mapping[str, str]) -> None:
+        """Delete every point of every series with these tags, and the series, from the file too.
+
+        Raises:
+            Unavailable: SQLite could not write; nothing is deleted.
+        """
+        await self._run(lambda connection: self._forget(connection, tags))
+
+    def _forget(self, connection: sqlite3.Connection, tags: Mapping[str, str]) -> None:
+        query = "SELECT DISTINCT measurement FROM series"
+        measurements = [row[0] for row in connection.execute(query)]
+        gone = [(number,) for each in measurements for number, _ in _matching(connection, each, tags)] if tags else []
+        connection.execute("PRAGMA secure_delete = ON")
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            connection.executemany("DELETE FROM point WHERE series = ?", gone)
+            connection.executemany("DELETE FROM series WHERE id = ?", gone)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        self._version = -1
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     async def select(
         self,
         measurement: str,

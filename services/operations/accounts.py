@@ -6,7 +6,7 @@ Everything is counted from records; no number is carried over from a running ser
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple, TypeVar
 
 from schemas.codec import CodecError, decode
@@ -14,6 +14,7 @@ from schemas.envelope import TOPICS, Event
 from schemas.ledger import LedgerEntry
 from schemas.mobility import VehicleState
 from schemas.rejection import Rejected
+from services.aggregator.erasure import TAG_OF, read_stub
 from services.aggregator.lineprotocol import series
 from services.aggregator.points import milliseconds, raw_point
 from services.aggregator.ports import Incoming, Partition
@@ -149,6 +150,8 @@ class Books:
 
     def post(self, incoming: Incoming) -> None:
         """Take a record of the topics of events, or of `garonne.rejected`."""
+        if self._post_erased(incoming):
+            return
         try:
             event = decode(incoming.value)
         except CodecError:
@@ -172,6 +175,35 @@ class Books:
         if name not in self.accounted and event.profile != OWN:
             self.orphans.append(Orphan(event.id, row, record.received_at, record.clock == "none"))
         self._expect(event, row, incoming)
+
+    def _post_erased(self, incoming: Incoming) -> bool:
+        """Take a tombstone, or what is left of a record that was overwritten."""
+        if not incoming.value and incoming.topic in TAG_OF:
+            self._erase((incoming.topic, incoming.partition), f"{TAG_OF[incoming.topic]}={incoming.key.decode()}")
+            return True
+        stub = read_stub(incoming.value)
+        if stub is None or not self.period.holds(datetime.fromtimestamp(incoming.timestamp_ms / 1000, UTC)):
+            return stub is not None
+        row = RowKey(incoming.topic, stub.profile, stub.kind)
+        self.copies[row] += 1
+        if "-" not in stub.id:
+            self._found[_print(stub.id)] += 1
+        if stub.id not in self._ids:
+            self._ids.add(stub.id)
+            self.distinct[row] += 1
+            self.fates[row]["forgotten"] += 1
+        return True
+
+    def _erase(self, partition: Partition, tag: str) -> None:
+        """What stands before a tombstone in its partition is expected no more."""
+        for places in self.points.values():
+            for place in [place for place in places if tag in place[0]]:
+                several = places.pop(place)
+                for each in several:
+                    if each.partition == partition:
+                        self.fates[each.row]["forgotten"] += 1
+                if rest := tuple(each for each in several if each.partition != partition):
+                    places[place] = rest
 
     def _expect(self, event: Event, row: RowKey, incoming: Incoming) -> None:
         record = event.record

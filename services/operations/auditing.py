@@ -1,7 +1,8 @@
 """`garonne audit`: count again, from the ledger, the event log and the time series, and name what does not add up.
 
 For each profile: received + reopened = normalised + rejected + ignored. For each topic, profile and kind: copies =
-distinct + duplicates, and distinct = stored + too late + log only + rejected + refused + waiting + expired + missing.
+distinct + duplicates, and distinct = stored + too late + log only + rejected + refused + waiting + expired +
+forgotten + missing.
 Vehicles count as stored if their minute takes them; `garonne rebuild --check` proves the minutes themselves.
 """
 
@@ -27,7 +28,7 @@ __all__ = ["FATES", "RAW_KEPT", "RAW_MEASUREMENTS", "Audit", "audit"]
 RAW_MEASUREMENTS: Final = ("meter", "interval", "weather", "device")
 FATES: Final = (
     *("copies", "duplicates", "distinct", "stored", "too late", "log only"),
-    *("rejected", "refused", "waiting", "expired", "missing"),
+    *("rejected", "refused", "waiting", "expired", "forgotten", "missing"),
 )
 """What a line of the account of the event log counts."""
 _DAY_NS: Final = 86_400_000_000_000

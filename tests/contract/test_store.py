@@ -57,6 +57,13 @@ class MemoryStore:
             self.rows.setdefault(key, (each, {}))[1].update(each.fields)
         return refusals
 
+    async def forget(self, tags: Mapping[str, str]) -> None:
+        """Look at everything."""
+        if self.down:
+            raise Unavailable("down")
+        wanted = set(tags.items())
+        self.rows = {key: row for key, row in self.rows.items() if not wanted or not wanted <= set(row[0].tags)}
+
     async def select(
         self,
         measurement: str,
@@ -146,6 +153,20 @@ class StoreContract:
         rows = await store.select("meter")
         assert len(rows) == 25_000
         assert [row.time_ns for row in rows] == sorted(each.time_ns for each in batch)
+
+    async def test_what_is_forgotten_is_gone_from_every_measurement_and_nothing_else_is(self, store: Store) -> None:
+        """Points of the tag, raw and computed; without tags nothing is meant."""
+        await store.write([
+            point(1, "m1", x=1.0), point(2, "m1", x=2.0), point(1, "m2", x=3.0), point(1, "m1", "energy", y=4.0)
+        ])  # fmt: skip
+        await store.forget({})
+        assert len(await store.select("meter")) == 3
+        await store.forget({"meter": "m1"})
+        await store.forget({"meter": "m1"})
+        assert [row.tags["meter"] for row in await store.select("meter")] == ["m2"]
+        assert await store.select("energy") == []
+        await store.write([point(3, "m1", x=5.0)])
+        assert [row.fields["x"] for row in await store.select("meter", tags={"meter": "m1"})] == [5.0]
 
 
 class TestMemory(StoreContract):

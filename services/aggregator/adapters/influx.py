@@ -29,6 +29,8 @@ _MOST_PATIENCE_S: Final = 30.0
 """If InfluxDB asks for a longer pause the caller shall know, and wait with everything else."""
 _SUSPECTS: Final = 20
 """More points than this in a batch that answer 500 are no bad points: the server is ill."""
+_FIRST_TIME: Final = "1677-09-21T00:12:44Z"
+_LAST_TIME: Final = "2262-04-11T23:47:16Z"
 _RAW_KEPT_S: Final = 730 * 86_400
 
 Sleep = Callable[[float], Awaitable[None]]
@@ -202,6 +204,27 @@ class InfluxStore:
             _preload_content=False,
         )
         return cast("aiohttp.ClientResponse", answer)
+
+    async def forget(self, tags: Mapping[str, str]) -> None:
+        """Delete every point with these tags from the three buckets.
+
+        Raises:
+            Unavailable: no answer, or the token may not delete.
+        """
+        predicate = " AND ".join(f'{name}="{value}"' for name, value in tags.items())
+        body = {"start": _FIRST_TIME, "stop": _LAST_TIME, "predicate": predicate}
+        for bucket in dict.fromkeys(self._buckets.values()) if tags else ():
+            where = f"InfluxDB at {self._settings.url}, bucket {bucket!r}"
+            query = {"org": self._settings.org, "bucket": bucket}
+            headers = {"Content-Type": "application/json"}
+            try:
+                response = await self._call("POST", "/api/v2/delete", query, headers=headers, body=body)
+                async with response:
+                    content = await response.read()
+                    if response.status not in {200, 204}:
+                        raise Unavailable(f"{where}: {understand(response.status, content, None).detail}")
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                raise Unavailable(f"{where}: no answer ({type(error).__name__}); is it running?") from error
 
     async def select(
         self,
