@@ -172,10 +172,10 @@ WORDS: Final[dict[str, Text]] = {
     "variant_seen": Text("seen", "vus"),
     "citykeys": Text("CITYkeys: the smart city by five themes", "CITYkeys : la ville intelligente en cinq thèmes"),
     "citykeys_lead": Text(
-        "Of {all} indicators of CITYkeys, {figures} figures are measured here and {scores} are scored by assessors. "
+        "Of {all} indicators of CITYkeys, {figures} figures are measured here, and {scores} scores were given by assessors. "
         "All others are listed with the reason. Names, formulas and scales were not yet checked against the primary "
         "text.",
-        "Sur {all} indicateurs de CITYkeys, {figures} chiffres sont mesurés ici et {scores} sont notés par des "
+        "Sur {all} indicateurs de CITYkeys, {figures} chiffres sont mesurés ici, et {scores} notes ont été données par des "
         "évaluateurs. Tous les autres sont listés avec la raison. Les noms, formules et échelles n’ont pas encore été "
         "vérifiés dans le texte d’origine.",
     ),
