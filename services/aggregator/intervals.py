@@ -30,8 +30,10 @@ LONGEST_MS: Final = 32 * 86_400_000
 """Longer intervals (the bill of two months) say nothing of a day, and make no windows."""
 
 _NEAR_MS: Final = 2 * 3_600_000
-_KEEP_MS: Final = 3 * 86_400_000
-_TRIM_AT: Final = 512
+_KEEP_MS: Final = 26 * 3_600_000
+"""A local day, and an hour: all that the next interval of a load curve touches."""
+
+_TRIM_AT: Final = 64
 
 
 class Interval(NamedTuple):
