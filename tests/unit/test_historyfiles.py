@@ -121,6 +121,21 @@ def test_two_meters_and_two_tariffs_of_one_file_keep_their_own_hours() -> None:
     assert {each.end - each.start for each in intervals} == {timedelta(hours=1)}
 
 
+def test_a_collection_of_several_homes_has_everything_in_its_rows() -> None:
+    """The flows for third parties name the delivery point, the unit and the step (PT30M) in each row."""
+    columns = "Identifiant PRM;Grandeur physique;Grandeur metier;Unite;Horodate;Valeur;Nature;Pas"
+    rows = [
+        f"{prm};PA;{what};W;2026-01-05T00:30:00+01:00;1200;B;PT30M"
+        for prm, what in (("01234567890123", "CONS"), ("01234567890123", "PROD"), ("09876543210987", "CONS"))
+    ]
+    file = open_history("\n".join([columns, *rows]).encode())
+    assert file.identifiers() == ["01234567890123", "09876543210987"]
+    intervals = _energies("\n".join([columns, *rows]))
+    assert [each.quantity for each in intervals] == ["import_energy", "export_energy", "import_energy"]
+    assert len({each.meter for each in intervals}) == 2
+    assert {each.value for each in intervals} == {0.6}
+
+
 def test_older_exports_in_windows_1252_are_read() -> None:
     """Accents of column names and a byte order mark do not matter."""
     text = "N° PCE;Date de relevé;Energie consommée (kWh)\n21400000000341;05/01/2026;81\n"

@@ -217,6 +217,19 @@ def test_a_meter_that_no_home_has_is_refused_with_what_to_write(site: Path, tmp_
     assert "99999999999999" not in said
 
 
+async def test_the_meter_of_a_household_is_its_one_device(site: Path, tmp_path: Path) -> None:
+    """`--household` names the live meter, whatever number the file has, where the home has no other."""
+    homes = site.parent / "households.toml"
+    homes.write_text(f'[[households]]\nid = "famille-002"\ndevices = ["linky_teleinfo2mqtt:{ADSC}"]\n')
+    code, said = await asyncio.to_thread(_run, site, _curve(tmp_path, BASE_DAYS, 500), "--household", "famille-002")
+    assert code == 0, said
+    settings = read_settings(site)
+    keys = keys_of(settings)
+    energy = (await _aggregate(settings))["energy"]
+    assert {row.tags["meter"] for row in energy} == {keys.pseudonym("meter", f"linky_teleinfo2mqtt:{ADSC}")}
+    assert {row.tags["household"] for row in energy} == {keys.pseudonym("household", "famille-002")}
+
+
 @pytest.mark.parametrize(
     ("options", "text"),
     [

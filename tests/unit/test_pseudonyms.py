@@ -31,6 +31,13 @@ def test_devices_of_one_household_share_its_pseudonym() -> None:
     assert names.meter("linky:1") != names.meter("tasmota:pv")
 
 
+def test_two_names_of_a_meter_are_one_meter() -> None:
+    """The number of a delivery point, and that of its gateway: where the registry says so, and nowhere else."""
+    names = Pseudonyms(KEYS, {}, {"enedis_csv:1": "linky:9"})
+    assert names.meter("enedis_csv:1") == names.meter("linky:9") == KEYS.pseudonym("meter", "linky:9")
+    assert names.meter("enedis_csv:2") == KEYS.pseudonym("meter", "enedis_csv:2")
+
+
 def test_a_vehicle_has_another_pseudonym_each_day() -> None:
     """Trips of different days cannot be joined."""
     names = Pseudonyms(KEYS)
