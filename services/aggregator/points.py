@@ -46,6 +46,7 @@ TAGS: Final = {
     "device": ("device",),
     "energy": ("carrier", "household", "meter", "quantity", "register", "window"),
     "traffic": ("window", "zone"),
+    "hazard": ("cause",),
     "passage": ("approach", "signal_group", "station", "zone"),
     "kpi": ("kpi", "programme", "subject"),
 }

@@ -85,6 +85,7 @@ BUCKETS: Final[Mapping[str, Bucket]] = {
     "energy": "rollup",
     "traffic": "rollup",
     "passage": "rollup",
+    "hazard": "rollup",
     "kpi": "kpi",
 }
 """Which bucket a measurement lives in. Raw is short, rollup long."""

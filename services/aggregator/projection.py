@@ -14,6 +14,7 @@ from schemas.energy import IntervalEnergy, MeterReading
 from schemas.envelope import Event
 from schemas.mobility import VehicleState
 from services.aggregator.erasure import split
+from services.aggregator.hazards import Hazards
 from services.aggregator.intervals import PREFIX, Interval, IntervalHistory
 from services.aggregator.junctions import Junctions
 from services.aggregator.meters import Checkpoint, Merged, Meter, RegisterKey, checkpoint_before
@@ -87,6 +88,7 @@ class Projection:
         self._partition_of: dict[SeriesKey, Partition] = {}
         self._minutes: dict[Partition, Minutes] = defaultdict(Minutes)
         self._junctions = Junctions(log, telemetry)
+        self._hazards = Hazards(store)
 
     @property
     def kept(self) -> int:
@@ -99,6 +101,8 @@ class Projection:
         for partition in lost:
             self._minutes.pop(partition, None)
         self._junctions.forget(lost)
+        if lost:
+            self._hazards.clear()
         for series in [series for series, partition in self._partition_of.items() if partition in lost]:
             self._meters.pop(series, None)
             del self._partition_of[series]
@@ -112,6 +116,7 @@ class Projection:
         self._partition_of.clear()
         self._minutes.clear()
         self._junctions.clear()
+        self._hazards.clear()
 
     async def erase(self, batch: Sequence[Incoming]) -> Sequence[Incoming]:
         """What a batch leaves to be taken: at a tombstone all that was made of its key is deleted, here and stored.
@@ -169,6 +174,7 @@ class Projection:
         for place, samples in vehicles.items():
             derived.extend(await self._traffic(place, samples))
         derived.extend(await self._junctions.take(placed))
+        derived.extend(await self._hazards.take(placed))
         return Batch(derived, raw, checkpoints)
 
     async def _merged(self, series: SeriesKey, said: Said) -> Merged:
