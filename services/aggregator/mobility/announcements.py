@@ -1,4 +1,4 @@
-"""What is known of a hazard, as a set that only grows, and its points (docs/adr/0022). Pure.
+"""What is known of a hazard, as a set that only grows, and its points (docs/adr/0023). Pure.
 
 An event is an action id with its detectionTime: ids are used again. What its point holds can be read back and merged
 with more, in any order and any number of times, because it is a union; so no log is read again for a hazard.

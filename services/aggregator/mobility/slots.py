@@ -1,4 +1,4 @@
-"""Passages by vehicle and minute: what a point stands for, so that none is ever left over (docs/adr/0022). Pure.
+"""Passages by vehicle and minute: what a point stands for, so that none is ever left over (docs/adr/0023). Pure.
 
 A passage belongs to the minute of the last message before its stop line, and to the lane that this message alone is
 on. A vehicle that was heard on a lane in a minute has a point there, with a passage or without: so more messages
