@@ -31,7 +31,11 @@ MEASUREMENTS: Final = tuple(name for name, bucket in BUCKETS.items() if bucket !
 _ROUNDS: Final = 6
 _LOOK_S: Final = 0.5
 _SPAN: Final = timedelta(days=7)
-_TOPIC_OF: Final = {"traffic": "garonne.mobility", "device": "garonne.status"}
+_TOPIC_OF: Final = {
+    **dict.fromkeys(("meter", "checkpoint", "interval", "weather", "energy"), "garonne.energy"),
+    "device": "garonne.status",
+}
+"""What a measurement rests on; the others on `garonne.mobility`."""
 _MARGIN: Final = timedelta(days=1)
 """A point this long after the first record that is kept rests on records that are kept (late vehicles: six hours)."""
 
@@ -229,7 +233,7 @@ class Rebuild:
                 at = datetime.fromtimestamp(each.timestamp_ms / 1000, UTC)
                 kept[each.topic] = max(at, kept.get(each.topic, at))
         for measurement in MEASUREMENTS:
-            first_kept = kept.get(_TOPIC_OF.get(measurement, "garonne.energy"))
+            first_kept = kept.get(_TOPIC_OF.get(measurement, "garonne.mobility"))
             if first_kept is not None:
                 self._result.from_[measurement] = first_kept + _MARGIN
 

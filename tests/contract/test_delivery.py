@@ -4,6 +4,7 @@ Accepted + rejected = sent, none twice in the log, nothing acknowledged before i
 """
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
 from itertools import chain, repeat
@@ -13,6 +14,8 @@ from random import Random
 import pytest
 from pydantic_core import from_json
 
+from schemas.codec import decode
+from schemas.ledger import LedgerEntry
 from tests.contract import worlds
 from tests.contract.worlds import Stage, playing
 from tests.fakes import Failure, at_random, payload, poison, sent_numbers
@@ -89,9 +92,28 @@ class DeliveryContract(ABC):
                 await stage.publish([payload(number) for number in range(_SENT)])
                 await source.until_acknowledged(_SENT)
             values = await stage.values()
-            assert sorted({*sent_numbers(values)}) == list(range(_SENT))
-            assert len({from_json(value)["id"] for value in values}) == _SENT < len(values)
+            events = [value for value in values if decode(value).record.kind != "ledger_entry"]
+            assert sorted({*sent_numbers(events)}) == list(range(_SENT))
+            assert len({from_json(value)["id"] for value in events}) == _SENT < len(events)
             assert source.too_early == []
+
+    async def test_every_message_is_in_the_ledger_once(self, tmp_path: Path) -> None:
+        """Whatever failed: the entries, each once, sum up to what was sent, and name every message."""
+        script = at_random(5, share=0.3, kinds=(Failure.AFTER, Failure.BEFORE))
+        sent = [payload(number) if number % 3 else poison(number) for number in range(_SENT)]
+        async with self.world(tmp_path) as stage:
+            async with playing(stage, script) as (source, _sink):
+                await stage.publish(sent)
+                await source.until_acknowledged(_SENT)
+            events = [decode(value) for value in await stage.values()]
+            entries = {each.id: each.record for each in events if isinstance(each.record, LedgerEntry)}.values()
+            accounts = [account for entry in entries for account in entry.accounts]
+            assert sum(each.received for each in accounts) == _SENT
+            assert sum(each.rejected for each in accounts) == len(sent[::3])
+            assert sum(each.normalised for each in accounts) == _SENT - len(sent[::3])
+            named = Counter(entry.prints[i : i + 8] for entry in entries for i in range(0, len(entry.prints), 8))
+            ids = {each.id for each in events if not isinstance(each.record, LedgerEntry)}
+            assert named == Counter(bytes.fromhex(each[:16]) for each in ids)
 
 
 class TestFakes(DeliveryContract):

@@ -17,6 +17,7 @@ from services.embedded.broker import EmbeddedBroker
 from services.embedded.eventlog import SqliteSink
 from services.ingest.adapters.kafka import KafkaSink
 from services.ingest.adapters.mqtt import MqttSource
+from services.ingest.ledger import Ledger
 from services.ingest.pipeline import Pipeline
 from services.ingest.ports import Sink, Source
 from services.ingest.profiles import Message
@@ -198,7 +199,9 @@ async def playing(stage: Stage, script: Iterator[Failure]) -> AsyncIterator[tupl
     sink = Flaky(stage.sink, script)
     async with Watched(stage.source, sink, normaliser) as source, asyncio.TaskGroup() as group:
         settings = IngestSettings(batch=32, linger_s=0.005)
-        group.create_task(Pipeline(source, sink, normaliser, settings, IngestTelemetry()).run(stop))
+        ledger = Ledger(normaliser.device("ingest:test"))
+        pipeline = Pipeline(source, sink, normaliser, settings, IngestTelemetry(), ledger=ledger)
+        group.create_task(pipeline.run(stop))
         try:
             await stage.ready()
             yield source, sink

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from services.aggregator.scanning import EVENTS
 from tests.e2e.ledger import until_committed
 from tests.e2e.load import STARTED, city, plug
 from tests.e2e.publisher import Publisher, Sent
@@ -94,6 +95,12 @@ def test_the_audit_is_exact_after_kills_and_finds_who_tampers(tmp_path: Path) ->
         assert all(row["copies"] == row["distinct"] + row["duplicates"] for row in log.values())
         readings = {each for each, _ in sent if each.topic.startswith("tele/") and b"number" not in each.payload}
         assert log["tasmota", "meter_reading"]["stored"] == len(readings)
+        at = f"http://127.0.0.1:{aggregator._port}"
+        code, text = _garonne(site, "status", "--once", "--json", "--interval", "0.2", "--aggregator", at)
+        shown = json.loads(text)
+        assert (code, shown["problems"], shown["in_flight"]) == (0, {}, 0)
+        assert set(shown["lag"]) == set(EVENTS)
+        assert sum(shown["lag"].values()) == 0
         assert "Everything adds up." in _garonne(site, "audit")[1]
         code, text = _garonne(site, "rebuild", "--check", "--json")
         rebuilt = json.loads(text)
