@@ -5,7 +5,7 @@ worked out by hand) and `expected.toml` (of each outcome what the case is about)
 """
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ from services.aggregator.kpis import discover
 from services.aggregator.kpis.factors import FactorSet, parse_factors
 from services.aggregator.kpis.inputs import (
     DayValue,
+    Evaluation,
     Home,
     Inputs,
     JunctionTraffic,
@@ -64,6 +65,7 @@ def _read(folder: Path) -> KpiCase:
             homes=tuple(_home(each) for each in described.get("homes", ())),
             degree_days={day: row["each"] for row in described.get("degree_days", ()) for day in _days(row)},
             junctions=tuple(_junction(each) for each in described.get("junctions", ())),
+            evaluations=tuple(_evaluations(described.get("evaluations", ()))),
         ),
         question=Question(
             Subject(**described["subject"]),
@@ -90,6 +92,20 @@ def _home(described: dict[str, Any]) -> Home:
         names = (each["meter"], each["carrier"], each["quantity"], each["register"], each["unit"])
         registers.append(RegisterDays(*names, days))
     return Home(described["id"], described["team"], tuple(registers), described.get("heat_share"))
+
+
+def _evaluations(rows: Sequence[dict[str, Any]]) -> Iterator[Evaluation]:
+    """`times` members who say the same; each is another one unless `member` names it."""
+    for number, row in enumerate(rows):
+        said = {"member": "", **row}
+        times = said.pop("times", 1)
+        for each in range(times):
+            answers = said.get("sus_answers")
+            yield Evaluation(
+                **said
+                | {"member": said["member"] or f"p_{number}_{each}"}
+                | {"sus_answers": None if answers is None else tuple(answers)}
+            )
 
 
 def _junction(described: dict[str, Any]) -> JunctionTraffic:

@@ -41,12 +41,12 @@ class Kpi:
     title: Text
     unit: str
     programme: str
-    about: tuple[Literal["programme", "team", "junction"], ...]
+    about: tuple[Literal["programme", "team", "junction", "application"], ...]
     theme: str
     references: tuple[str, ...]
     verified: bool
     compute: Compute
-    needs: frozenset[Literal["homes", "weather", "traffic"]]
+    needs: frozenset[Literal["homes", "weather", "traffic", "evaluations"]]
 
 
 @cache

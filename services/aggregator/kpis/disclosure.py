@@ -3,7 +3,7 @@
 Energy: a percentage needs five families of which none has more than half of the energy; amounts in kWh, counts of
 families by what they did and curves need ten, and are shown for the whole programme only: so no team's energy is the
 difference of two published sums (meters.md 6; the thresholds are data, `verified: false`).
-Traffic: five vehicles, in each hour too.
+Traffic: five vehicles, in each hour too. Les pionniers: ten members who answered.
 """
 
 from dataclasses import replace
@@ -21,6 +21,7 @@ class Thresholds(NamedTuple):
     homes_for_amounts: int = 10
     largest_share: float = 0.5
     vehicles: int = 5
+    members: int = 10
 
 
 THRESHOLDS: Final = Thresholds()
@@ -33,6 +34,10 @@ _FEW_VEHICLES: Final = Text(
     "Fewer than five vehicles: the figure would tell about one of them.",
     "Moins de cinq véhicules : le chiffre parlerait de l’un d’eux.",
 )
+_FEW_MEMBERS: Final = Text(
+    "Fewer than ten members answered: the figure would tell about one of them.",
+    "Moins de dix membres ont répondu : le chiffre parlerait de l’un d’eux.",
+)
 _KEPT: Final = ("heat_share_percent", "degree_days_reference", "degree_days_period", "median_percent")
 
 
@@ -42,6 +47,9 @@ def publishable(outcome: Outcome, thresholds: Thresholds = THRESHOLDS) -> Outcom
         return replace(outcome, population=None)
     if outcome.subject.kind == "junction":
         return _traffic(outcome, thresholds)
+    if outcome.subject.kind == "application":
+        few = outcome.population < thresholds.members
+        return _withheld(outcome, _FEW_MEMBERS) if few else outcome
     return _energy(outcome, thresholds)
 
 

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from services.aggregator.kpis.factors import FactorSet
 from services.aggregator.kpis.results import Period, Subject
 
-__all__ = ["DayValue", "Home", "Inputs", "JunctionTraffic", "Question", "RegisterDays", "TrafficHour"]
+__all__ = ["DayValue", "Evaluation", "Home", "Inputs", "JunctionTraffic", "Question", "RegisterDays", "TrafficHour"]
 
 
 class DayValue(NamedTuple):
@@ -63,6 +63,19 @@ class JunctionTraffic:
     hours: Mapping[tuple[date, int], TrafficHour]
 
 
+class Evaluation(NamedTuple):
+    """What one member of the panel said of an application on a local day; `member` is a pseudonym."""
+
+    member: str
+    application: str
+    day: date
+    sus_answers: tuple[int, ...] | None = None
+    task_success: bool | None = None
+    time_on_task_s: float | None = None
+    rating: int | None = None
+    recommendation: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Inputs:
     """Everything that was read for a report."""
@@ -72,6 +85,8 @@ class Inputs:
     degree_days: Mapping[date, float] = field(default_factory=dict)
     station: str | None = None
     junctions: tuple[JunctionTraffic, ...] = ()
+    evaluations: tuple[Evaluation, ...] = ()
+    """In the order of time."""
 
 
 class Question(NamedTuple):

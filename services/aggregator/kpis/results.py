@@ -60,9 +60,12 @@ class Period(NamedTuple):
 
 
 class Subject(NamedTuple):
-    """Whom a result is about: the programme as a whole, a team, a junction. `id` and `label` may be published."""
+    """Whom a result is about: the programme as a whole, a team, a junction, an application.
 
-    kind: Literal["programme", "team", "junction"]
+    `id` and `label` may be published.
+    """
+
+    kind: Literal["programme", "team", "junction", "application"]
     id: str
     label: str
 

@@ -43,7 +43,7 @@ class Period(_Model):
 class Subject(_Model):
     """Whom an entry is about, by its public id."""
 
-    kind: Literal["programme", "team", "junction"]
+    kind: Literal["programme", "team", "junction", "application"]
     id: str
     label: str
 
