@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from schemas.envelope import Event
-from schemas.mobility import IntersectionGeometry, SignalState, VehicleState
+from schemas.mobility import IntersectionGeometry, PriorityRequest, PriorityStatus, SignalState, VehicleState
 from services.aggregator.mobility.fixes import fix_of
 from services.aggregator.mobility.points import passage_point
+from services.aggregator.mobility.requests import RequestKey, priority_points, request_key
 from services.aggregator.mobility.slots import AHEAD_MS, BACK_MS, MAP_MS, SLOT_MS, ZoneRecords, slot_of, slots_of
-from services.aggregator.points import milliseconds
+from services.aggregator.points import instant, milliseconds
 from services.aggregator.ports import Incoming, Log, Partition, Point
 from services.aggregator.rereading import records_since
 from services.aggregator.telemetry import AggregatorTelemetry
@@ -21,7 +22,7 @@ from services.aggregator.traffic import HORIZON_MS, MARGIN_MS
 
 __all__ = ["JunctionRecord", "Junctions"]
 
-JunctionRecord = VehicleState | SignalState | IntersectionGeometry
+JunctionRecord = VehicleState | SignalState | IntersectionGeometry | PriorityRequest | PriorityStatus
 
 _CELL: Final = "q:"
 _WINDOW_MS: Final = BACK_MS + AHEAD_MS + 2 * SLOT_MS
@@ -30,10 +31,10 @@ _MAPS_KEPT_MS: Final = _KEPT_MS + 2 * MAP_MS
 
 
 class News(NamedTuple):
-    """Whose minutes a record may change: those of a vehicle or of all (`None`) that begin in [low, high]."""
+    """Whose minutes a record may change: those of a vehicle, a request, or all vehicles, that begin in [low, high]."""
 
     zone: str
-    vehicle: str | None
+    of: str | RequestKey | None
     low_ms: int
     high_ms: int
 
@@ -45,6 +46,7 @@ class _Kept:
         self.complete_from_ms: int | None = None
         self.maps_from_ms: int | None = None
         self.zones: dict[str, ZoneRecords] = defaultdict(ZoneRecords)
+        self.requests: dict[tuple[str, RequestKey], set[PriorityRequest | PriorityStatus]] = defaultdict(set)
 
     def knows(self, at_ms: int) -> bool:
         """Whether all that the passages around an instant depend on is in memory."""
@@ -66,6 +68,11 @@ class _Kept:
             zone.forget(self.complete_from_ms + MARGIN_MS, self.maps_from_ms + MARGIN_MS - MAP_MS)
             if not zone:
                 del self.zones[name]
+        for key, records in list(self.requests.items()):
+            bound = instant(self.complete_from_ms + MARGIN_MS)
+            self.requests[key] = {record for record in records if record.observed_at >= bound}
+            if not self.requests[key]:
+                del self.requests[key]
 
 
 def _maps_from(at_ms: int) -> int:
@@ -138,7 +145,14 @@ def _first_ms(record: JunctionRecord) -> int:
 
 def _remember(kept: _Kept, record: JunctionRecord) -> News | None:
     """Put a record into memory; nothing for one that says nothing new."""
-    zone, at_ms = kept.zones[_zone_of(record)], milliseconds(record.observed_at)
+    at_ms = milliseconds(record.observed_at)
+    if isinstance(record, (PriorityRequest, PriorityStatus)):
+        key = request_key(record)
+        if key is None or record in kept.requests[record.intersection, key]:
+            return None
+        kept.requests[record.intersection, key].add(record)
+        return News(record.intersection, key, at_ms - SLOT_MS - AHEAD_MS, at_ms + BACK_MS)
+    zone = kept.zones[_zone_of(record)]
     if isinstance(record, VehicleState):
         fix = fix_of(record)
         if fix is None or not zone.add_fix(fix):
@@ -154,15 +168,19 @@ def _remember(kept: _Kept, record: JunctionRecord) -> News | None:
 
 
 def _changed(kept: _Kept, records: Sequence[JunctionRecord]) -> list[Point]:
-    """The points of all minutes of vehicles that these records may change."""
+    """The points of all minutes of vehicles and requests that these records may change."""
     dirty: dict[tuple[str, str], set[int]] = defaultdict(set)
+    points: list[Point] = []
     for news in {news for record in records if (news := _remember(kept, record)) is not None}:
+        if isinstance(news.of, tuple):
+            minutes = (news.low_ms, news.high_ms)
+            points += priority_points(news.zone, kept.requests[news.zone, news.of], minutes)
+            continue
         zone = kept.zones[news.zone]
-        for vehicle in list(zone.fixes) if news.vehicle is None else [news.vehicle]:
-            minutes = zone.minutes(vehicle)
-            dirty[news.zone, vehicle].update(each for each in minutes if news.low_ms <= each <= news.high_ms)
-    return [
-        passage_point(slot)
-        for (zone_name, vehicle), minutes in sorted(dirty.items())
-        for slot in slots_of(zone_name, kept.zones[zone_name], vehicle, minutes)
-    ]
+        for vehicle in list(zone.fixes) if news.of is None else [news.of]:
+            dirty[news.zone, vehicle].update(
+                each for each in zone.minutes(vehicle) if news.low_ms <= each <= news.high_ms
+            )
+    for (zone_name, vehicle), starts in sorted(dirty.items()):
+        points += map(passage_point, slots_of(zone_name, kept.zones[zone_name], vehicle, starts))
+    return points

@@ -48,6 +48,7 @@ TAGS: Final = {
     "traffic": ("window", "zone"),
     "hazard": ("cause",),
     "passage": ("approach", "signal_group", "station", "zone"),
+    "priority": ("role", "zone"),
     "kpi": ("kpi", "programme", "subject"),
 }
 """Every tag there is: bounded by homes, junctions, stations; never by vehicles."""

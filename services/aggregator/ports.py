@@ -85,6 +85,7 @@ BUCKETS: Final[Mapping[str, Bucket]] = {
     "energy": "rollup",
     "traffic": "rollup",
     "passage": "rollup",
+    "priority": "rollup",
     "hazard": "rollup",
     "kpi": "kpi",
 }

@@ -1,5 +1,6 @@
 """Promise 2 for passages: what is stored is a function of the messages in the log, not of order, copies or restarts."""
 
+import contextlib
 import random
 from collections.abc import Sequence
 from datetime import timedelta
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from schemas.codec import encode
 from schemas.envelope import AnyRecord, Event, key_of, topic_of
-from schemas.mobility import IntersectionGeometry, SignalState, VehicleState
+from schemas.mobility import IntersectionGeometry, PriorityRequest, PriorityStatus, SignalState, VehicleState
 from services.aggregator.pipeline import Pipeline, Sealing
 from services.aggregator.points import TAGS, milliseconds
 from services.aggregator.ports import Incoming
@@ -20,7 +21,7 @@ from services.aggregator.telemetry import AggregatorTelemetry
 from services.aggregator.traffic import HORIZON_MS
 from services.runtime.settings import AggregatorSettings
 from tests.fakes_aggregator import Crash, MemoryLog, MemoryStore
-from tests.junctions import ZONE, Car, drive, geometry, heard, signals
+from tests.junctions import START, ZONE, Car, drive, geometry, heard, signals
 
 LASTS_S = 150.0
 
@@ -149,6 +150,55 @@ async def test_what_comes_after_the_horizon_changes_nothing() -> None:
     ]
     more = [_incoming(each, 10_000 + number) for number, each in enumerate(late)]
     assert _passages(await _stored([*records, *more])) == _passages(await _stored(records))
+
+
+def _asked(second: float, number: int, kind: str, status: int | None = None) -> PriorityRequest | PriorityStatus:
+    at = START + timedelta(seconds=second)
+    named = {
+        "observed_at": at,
+        "received_at": at,
+        "clock": "its",
+        "intersection": ZONE,
+        "requestor": f"v_{number:016x}",
+        "request_id": number,
+    }
+    if status is not None:
+        return PriorityStatus.model_validate({**named, "status": status})
+    return PriorityRequest.model_validate({**named, "request_type": kind, "role": number % 2})
+
+
+@given(seed=st.integers(0, 2**32), batch=st.integers(1, 10), crash=st.integers(0, 12))
+@settings(max_examples=50, deadline=None)
+async def test_order_copies_and_a_crash_do_not_change_what_became_of_requests(
+    seed: int, batch: int, crash: int
+) -> None:
+    """Two buses: one is granted after four seconds, one is refused and asks again ten minutes later."""
+    chance = random.Random(seed)  # noqa: S311
+    records: list[AnyRecord] = [
+        _asked(58, 1, "request"),
+        _asked(61, 1, "update"),
+        _asked(59, 1, "", 2),
+        _asked(62, 1, "", 4),
+        _asked(70, 2, "request"),
+        _asked(71, 2, "", 5),
+        _asked(670, 2, "request"),
+    ]
+    log = [_incoming(each, number) for number, each in enumerate(records)]
+    expected = await _stored(log)
+    rows = [row for (name, _), times in expected.items() if name == "priority" for row in times.values()]
+    names = ("requests", "updates", "granted", "granted_s", "rejected", "unanswered", "answered")
+    assert {name: sum(row[name] for row in rows) for name in names} == {
+        "requests": 3, "updates": 1, "granted": 1, "granted_s": 4, "rejected": 1, "unanswered": 1, "answered": 2,
+    }  # fmt: skip
+    shuffled = log + chance.sample(log, k=3)
+    chance.shuffle(shuffled)
+    partial, store = MemoryLog(shuffled), MemoryStore()
+    store.crash_after = crash
+    with contextlib.suppress(Crash):
+        await _run(partial, store, batch)
+    store.crash_after = None
+    await _run(partial, store, batch)
+    assert store.content == expected
 
 
 @pytest.mark.parametrize("last", [VehicleState, SignalState, IntersectionGeometry])
