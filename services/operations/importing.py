@@ -5,10 +5,12 @@ counts when the log has it. What is stored of a row depends on what the row says
 file writes the same events, which changes nothing. A row that cannot be read is rejected by itself, with its bytes.
 """
 
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from services.ingest.historyfiles import FileProblem, HistoryFile, Row
@@ -21,7 +23,8 @@ from services.runtime.registry import Registry
 
 __all__ = ["Import", "Refused", "Summary", "device_for"]
 
-_TRIES = 8
+_PATIENCE_S: Final = 120.0
+"""How long the log may be away; then the user is told how far the import came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,12 +161,12 @@ class Import:
             self.summary.count(row, outcome)
 
     async def _send(self, sink: Sink, batch: Sequence[Outgoing]) -> None:
-        backoff = Backoff(most_s=5.0)
-        for remaining in reversed(range(_TRIES)):
+        backoff, until_s = Backoff(most_s=5.0), time.monotonic() + _PATIENCE_S
+        while True:
             try:
                 await sink.send(batch)
             except Unavailable:
-                if not remaining:
+                if time.monotonic() > until_s:
                     raise
                 await backoff.wait()
             else:
