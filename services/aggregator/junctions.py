@@ -11,8 +11,9 @@ from typing import Final, NamedTuple
 from schemas.envelope import Event
 from schemas.mobility import IntersectionGeometry, PriorityRequest, PriorityStatus, SignalState, VehicleState
 from services.aggregator.mobility.fixes import fix_of
-from services.aggregator.mobility.points import passage_point
+from services.aggregator.mobility.points import passage_point, signal_points
 from services.aggregator.mobility.requests import RequestKey, priority_points, request_key
+from services.aggregator.mobility.signals import ASKED_BEFORE_MS, STALE_MS
 from services.aggregator.mobility.slots import AHEAD_MS, BACK_MS, MAP_MS, SLOT_MS, ZoneRecords, slot_of, slots_of
 from services.aggregator.points import instant, milliseconds
 from services.aggregator.ports import Incoming, Log, Partition, Point
@@ -170,6 +171,7 @@ def _remember(kept: _Kept, record: JunctionRecord) -> News | None:
 def _changed(kept: _Kept, records: Sequence[JunctionRecord]) -> list[Point]:
     """The points of all minutes of vehicles and requests that these records may change."""
     dirty: dict[tuple[str, str], set[int]] = defaultdict(set)
+    spoken: dict[str, set[int]] = defaultdict(set)
     points: list[Point] = []
     for news in {news for record in records if (news := _remember(kept, record)) is not None}:
         if isinstance(news.of, tuple):
@@ -181,6 +183,13 @@ def _changed(kept: _Kept, records: Sequence[JunctionRecord]) -> list[Point]:
             dirty[news.zone, vehicle].update(
                 each for each in zone.minutes(vehicle) if news.low_ms <= each <= news.high_ms
             )
+    for record in (each for each in records if isinstance(each, SignalState)):
+        at_ms = milliseconds(record.observed_at)
+        minutes_of = kept.zones[record.intersection].signal_minutes
+        spoken[record.intersection] |= minutes_of(at_ms - SLOT_MS - STALE_MS, at_ms + ASKED_BEFORE_MS + STALE_MS)
+    for zone_name, starts in sorted(spoken.items()):
+        for start_ms in sorted(starts):
+            points += signal_points(zone_name, kept.zones[zone_name].shown(start_ms).signals, start_ms)
     for (zone_name, vehicle), starts in sorted(dirty.items()):
         points += map(passage_point, slots_of(zone_name, kept.zones[zone_name], vehicle, starts))
     return points

@@ -49,6 +49,7 @@ TAGS: Final = {
     "hazard": ("cause",),
     "passage": ("approach", "signal_group", "station", "zone"),
     "priority": ("role", "zone"),
+    "signal": ("signal_group", "zone"),
     "kpi": ("kpi", "programme", "subject"),
 }
 """Every tag there is: bounded by homes, junctions, stations; never by vehicles."""

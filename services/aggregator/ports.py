@@ -86,6 +86,7 @@ BUCKETS: Final[Mapping[str, Bucket]] = {
     "traffic": "rollup",
     "passage": "rollup",
     "priority": "rollup",
+    "signal": "rollup",
     "hazard": "rollup",
     "kpi": "kpi",
 }

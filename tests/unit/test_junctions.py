@@ -152,6 +152,20 @@ async def test_what_comes_after_the_horizon_changes_nothing() -> None:
     assert _passages(await _stored([*records, *more])) == _passages(await _stored(records))
 
 
+async def test_signals_that_keep_their_word_have_no_error() -> None:
+    """The changes of group 1 were foretold to the tenth of a second; group 2 never changes; no copy counts."""
+    shown = signals(LASTS_S, random.Random(3), loss=0.0)  # noqa: S311
+    content = await _stored([_incoming(each, number) for number, each in enumerate([*shown, *shown[:9]])])
+    rows = {
+        group: [row for (name, tags), at in content.items() if ("signal_group", group) in tags for row in at.values()]
+        for group in ("1", "2")
+    }
+    assert [sum(row["changes"] for row in rows[group]) for group in ("1", "2")] == [8, 0]
+    assert sum(row["foretold"] for row in rows["1"]) == 8
+    assert sum(row["error_s"] for row in rows["1"]) == 0
+    assert sum(row["messages"] for row in rows["1"]) == LASTS_S
+
+
 def _asked(second: float, number: int, kind: str, status: int | None = None) -> PriorityRequest | PriorityStatus:
     at = START + timedelta(seconds=second)
     named = {

@@ -7,10 +7,11 @@ drawn from a digest: two vehicles are two points, and nobody can tell which from
 import hashlib
 from typing import Final
 
+from services.aggregator.mobility.signals import Signals
 from services.aggregator.mobility.slots import SLOT_MS, Slot
 from services.aggregator.ports import FieldValue, Point
 
-__all__ = ["passage_point"]
+__all__ = ["passage_point", "signal_points"]
 
 _ARRIVALS: Final = ("green", "stopped", "amber", "red", "unknown")
 
@@ -41,6 +42,28 @@ def passage_point(slot: Slot) -> Point:
     group = "none" if slot.signal_group is None else str(slot.signal_group)
     tags = (("approach", str(slot.approach)), ("signal_group", group), ("station", slot.station), ("zone", slot.zone))
     return Point("passage", tags, tuple(sorted(fields.items())), _time_ns(slot))
+
+
+def signal_points(zone: str, signals: Signals, start_ms: int) -> list[Point]:
+    """How well the signals of a minute were foretold: a point for each group that was heard of in it.
+
+    `error_s` is the sum of the errors without their sign, over `foretold` of the `changes` that could have been.
+    """
+    heard = signals.heard(start_ms, start_ms + SLOT_MS)
+    errors = [each for each in signals.prediction_errors() if start_ms <= each.changed_ms < start_ms + SLOT_MS]
+    points = []
+    for group, messages in heard.items():
+        own = [each.error_s for each in errors if each.signal_group == group]
+        known = [abs(error_s) for error_s in own if error_s is not None]
+        fields: tuple[tuple[str, FieldValue], ...] = (
+            ("changes", len(own)),
+            ("error_s", float(sum(known))),
+            ("foretold", len(known)),
+            ("messages", messages),
+        )
+        tags = (("signal_group", str(group)), ("zone", zone))
+        points.append(Point("signal", tags, fields, start_ms * 1_000_000))
+    return points
 
 
 def _time_ns(slot: Slot) -> int:

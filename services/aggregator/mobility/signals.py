@@ -1,14 +1,15 @@
 """What a signal group showed at an instant, from the set of SPATEM of a junction (c-its.md 2.6, 5). Pure."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from schemas.mobility import SignalGroupState, SignalState
 from services.aggregator.points import milliseconds
 
-__all__ = ["AMBER", "GREEN", "RED", "STALE_MS", "Phase", "PredictionError", "Shown", "Signals"]
+__all__ = ["AMBER", "ASKED_BEFORE_MS", "GREEN", "RED", "STALE_MS", "Phase", "PredictionError", "Shown", "Signals"]
 
 RED: Final = frozenset({2, 3})
 GREEN: Final = frozenset({5, 6})
@@ -17,7 +18,7 @@ STALE_MS: Final = 2000
 """A SPATEM older than this says nothing of now."""
 
 _SURE_PERCENT: Final = 77
-_ASKED_BEFORE_MS: Final = 10_000
+ASKED_BEFORE_MS: Final = 10_000
 
 
 class Phase(NamedTuple):
@@ -66,6 +67,11 @@ class Signals:
         """Its phases by time."""
         return self._phases.get(group, [])
 
+    def heard(self, low_ms: int, high_ms: int) -> dict[int, int]:
+        """Instants in [low, high) at which each group was heard of; groups without any are left out."""
+        counts = {group: bisect_left(at, high_ms) - bisect_left(at, low_ms) for group, at in self._times.items()}
+        return {group: count for group, count in sorted(counts.items()) if count}
+
     def at(self, group: int, at_ms: int) -> Shown | None:
         """What the group showed; `None` if no SPATEM of the two seconds before says it."""
         heard = bisect_right(self._times.get(group, ()), at_ms) - 1
@@ -87,8 +93,9 @@ class Signals:
         """For each change: when it came, less what was foretold ten seconds before; `None` if nothing was."""
         found = []
         for group, phases in sorted(self._phases.items()):
-            for phase in phases[1:]:
-                said = self.foretold(group, phase.start_ms - _ASKED_BEFORE_MS)
+            for before, phase in pairwise(phases):
+                # A short phase, like amber, was foretold by its own first message at the earliest.
+                said = self.foretold(group, max(before.first_ms, phase.start_ms - ASKED_BEFORE_MS))
                 if said is not None:
                     end = said.likely_end if sure(said) else said.min_end
                     error_s = None if end is None else (phase.start_ms - milliseconds(end)) / 1000

@@ -96,6 +96,10 @@ class ZoneRecords:
         """The minutes in which it was heard."""
         return self._minutes.get(vehicle, set())
 
+    def signal_minutes(self, low_ms: int, high_ms: int) -> set[int]:
+        """The minutes that begin in [low, high] and have signals."""
+        return {start for at in self._signals.values() if low_ms <= (start := slot_of(at)) <= high_ms}
+
     def junctions(self, at_ms: int) -> list[Junction]:
         """The maps that hold at an instant, the one to be believed first: the newest, then the highest revision."""
         slot_ms = at_ms - at_ms % MAP_MS
