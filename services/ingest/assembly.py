@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from services.ingest.consent import Book, Consent
 from services.ingest.consentfile import ConsentProblem, check_households, read_changes
 from services.ingest.declarative import TableProblem, read_profile
+from services.ingest.limits import Bounds, Limits
 from services.ingest.mapping import MappingProblem, compile_mapping
 from services.ingest.normalise import Normaliser
 from services.ingest.profiles import Context, Profile, discover
@@ -114,7 +115,9 @@ def build_normaliser(settings: Settings, *, trial: bool = False) -> tuple[Normal
     filters = tuple(dict.fromkeys(each for group in topics.values() for each in group))
     book = read_book(settings, keys, registry)
     consent = None if book is None else Consent(book, ZoneInfo(settings.timezone))
-    return Normaliser(profiles, contexts, keys, topics, consent), filters
+    normaliser = Normaliser(profiles, contexts, keys, topics, consent)
+    normaliser.limits = Limits(Bounds(settings.ingest.device_messages_per_min, settings.ingest.new_meters_per_h))
+    return normaliser, filters
 
 
 def read_book(settings: Settings, keys: Keys, registry: Registry) -> Book | None:

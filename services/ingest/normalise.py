@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from schemas.envelope import AnyRecord, Event
 from schemas.rejection import Reason, Rejected, Stage
 from services.ingest.consent import Consent
+from services.ingest.limits import Limits
 from services.ingest.profiles import Context, Ignored, Message, Profile, Unparseable
 from services.ingest.pseudonyms import Keys
 from services.ingest.topics import TopicTree
@@ -22,6 +23,9 @@ from services.ingest.topics import TopicTree
 __all__ = ["Normaliser", "Outcome"]
 
 MAX_PAYLOAD_BYTES = 256 * 1024
+MAX_TOPIC_BYTES = 1024
+MAX_RECORDS = 2000
+"""Of one message: a short text can describe very many."""
 NOT_KNOWN = frozenset(("no-metering-topic", "no-metering-field"))
 """Rules by which a profile says that it does not know what a message is: one that was told by an announcement may."""
 
@@ -63,6 +67,7 @@ class Normaliser:
             consent: what households agreed to; without it everything goes on as it comes.
         """
         self.consent = consent
+        self.limits: Limits | None = None
         self._contexts = contexts
         self._keys = keys
         self._routes: TopicTree[Profile] = TopicTree()
@@ -79,6 +84,8 @@ class Normaliser:
         """Normalise one message. Raises nothing, whatever the bytes."""
         if len(message.payload) > MAX_PAYLOAD_BYTES:
             return self._rejected(message, None, "route", "too_large", f"more than {MAX_PAYLOAD_BYTES} bytes")
+        if len(message.topic.encode("utf-8", "replace")) > MAX_TOPIC_BYTES:
+            return self._rejected(message, None, "route", "too_large", f"topic: more than {MAX_TOPIC_BYTES} bytes")
         candidates = self._routes.match(message.topic) or self._claimants(message)
         if not candidates:
             return self._rejected(message, None, "route", "no_profile", "no profile takes this topic")
@@ -137,15 +144,24 @@ class Normaliser:
             return self._fault(message, profile, fault)
         if isinstance(result, Ignored):
             return Outcome(profile.name, ignored=result)
-        digest = self._digest(message, profile.name, _said_elsewhere(message, profile, result))
+        return self._events(message, profile, result)
+
+    def _events(self, message: Message, profile: Profile, records: tuple[AnyRecord, ...]) -> Outcome:
+        """What goes on of the records of a message: as much as its households agreed to, within the limits."""
+        if len(records) > MAX_RECORDS:
+            return self._rejected(message, profile.name, "normalise", "too_large", f"more than {MAX_RECORDS} records")
+        digest = self._digest(message, profile.name, _said_elsewhere(message, profile, records))
         events = tuple(
-            Event(f"{digest}-{index}" if index else digest, profile.name, record) for index, record in enumerate(result)
+            Event(f"{digest}-{index}" if index else digest, profile.name, record)
+            for index, record in enumerate(records)
         )
+        rule: str | None = None
         if self.consent is not None:
-            events, rule = self.consent.keep(events)
-            if not events:
-                return Outcome(profile.name, ignored=Ignored(rule))
-        return Outcome(profile.name, events)
+            events, refusing = self.consent.keep(events)
+            rule = None if events else refusing
+        if rule is None and self.limits is not None:
+            rule = self.limits.broken(events)
+        return Outcome(profile.name, events) if rule is None else Outcome(profile.name, ignored=Ignored(rule))
 
     def _fault(self, message: Message, profile: Profile, fault: Exception) -> Outcome:
         detail = f"{type(fault).__name__} in profile {profile.name}: please report it with this message"

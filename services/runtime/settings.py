@@ -159,6 +159,15 @@ class IngestSettings(_Section):
     batches_in_flight: Annotated[int, Field(ge=1, le=16)] = Field(
         default=3, description="Batches on their way to the event log at once."
     )
+    device_messages_per_min: Annotated[int, Field(ge=1)] = Field(
+        default=6000,
+        description="Messages of one meter, gateway or vehicle for a minute of its own time; more are ignored, counted "
+        "by rule. ETSI's fastest station sends 600.",
+    )
+    new_meters_per_h: Annotated[int, Field(ge=1)] = Field(
+        default=100_000,
+        description="Meters that a process has not seen since its start, in an hour; more are ignored until the next.",
+    )
     unhealthy_after_s: Seconds = Field(default=60.0, description="Health turns red when nothing could be acknowledged.")
     metrics_host: str = Field(default="127.0.0.1", description="Address of /metrics; 0.0.0.0 inside a container.")
     metrics_port: Port = Field(default=9101, description="Port of /metrics, /healthz and /readyz; 0 takes a free one.")
