@@ -285,7 +285,8 @@ def report(  # noqa: PLR0913, PLR0917 - the options of a report
         str, typer.Option("--format", help="`html`, `json`, `csv`, `ngsi-ld`, `pdf`, `dcat`; several with a comma.")
     ] = "html,json",
     programme: Annotated[
-        list[str] | None, typer.Option(help="`citykeys`, `familles`, `compass4d`; repeat it; all of them if not given.")
+        list[str] | None,
+        typer.Option(help="`citykeys`, `familles`, `compass4d` or `pionniers`; repeat it; all of them if not given."),
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the files.")] = Path("report"),
 ) -> None:

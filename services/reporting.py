@@ -22,7 +22,7 @@ from services.aggregator.report.model import Period as ReportPeriod
 from services.aggregator.report.model import Report, entry_of
 from services.aggregator.report.ngsild import ngsi_ld_text
 from services.aggregator.report.tables import csv_text
-from services.aggregator.series import Family, Weather, read_homes, read_traffic, read_weather
+from services.aggregator.series import Family, Weather, read_evaluations, read_homes, read_traffic, read_weather
 from services.ingest.assembly import keys_of
 from services.ingest.pseudonyms import KeyProblem
 from services.running import open_store
@@ -34,7 +34,11 @@ __all__ = ["FORMATS", "Format", "ReportProblem", "last_winter", "make_report", "
 Format = Literal["html", "json", "csv", "ngsi-ld", "pdf", "dcat"]
 FORMATS: Final[tuple[Format, ...]] = ("html", "json", "csv", "ngsi-ld", "pdf", "dcat")
 _ENDINGS: Final = {"ngsi-ld": "ngsi-ld.jsonld", "dcat": "dcat.jsonld"}
-_PROGRAMME_NAMES: Final = {"familles": "Familles à énergie positive", "compass4d": "Compass4D"}
+_PROGRAMME_NAMES: Final = {
+    "familles": "Familles à énergie positive",
+    "compass4d": "Compass4D",
+    "pionniers": "Les pionniers",
+}
 
 
 class ReportProblem(Exception):
@@ -200,6 +204,7 @@ def _subjects(settings: Settings, registry: Registry, inputs: Inputs) -> list[Su
     return [
         *(Subject("programme", programme, _PROGRAMME_NAMES.get(programme, programme)) for programme in programmes()),
         *(Subject("team", team.id, team.name) for team in registry.teams),
+        *(Subject("application", each, each) for each in sorted({each.application for each in inputs.evaluations})),
         *(Subject("junction", each, names.get(each, each)) for each in sorted(seen | set(names))),
     ]
 
@@ -232,6 +237,7 @@ async def _read(  # noqa: PLR0913, PLR0917 - what to read, from where
         homes=await read_homes(store, zone, periods, families) if "homes" in needs and families else (),
         degree_days=weather.degree_days,
         station=weather.station,
+        evaluations=await read_evaluations(store, zone, [period]) if "evaluations" in needs else (),
         junctions=await read_traffic(store, zone, periods) if "traffic" in needs else (),
     )
 

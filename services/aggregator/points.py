@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
+from schemas.citizen import AppEvaluation
 from schemas.energy import Gauge, IntervalEnergy, MeterReading, OutdoorTemperature, Register, State
 from schemas.envelope import Event
 from schemas.status import DeviceStatus
@@ -44,6 +45,7 @@ TAGS: Final = {
     "interval": ("carrier", "household", "meter", "quantity", "register"),
     "weather": ("station",),
     "device": ("device",),
+    "evaluation": ("application", "version"),
     "energy": ("carrier", "household", "meter", "quantity", "register", "window"),
     "traffic": ("window", "zone"),
     "hazard": ("cause",),
@@ -115,6 +117,9 @@ def raw_point(event: Event) -> Point | None:
             _put_states(fields, record.states)
             if record.missing_from is not None and record.missing_until is not None:
                 fields["missing_s"] = (record.missing_until - record.missing_from).total_seconds()
+        case AppEvaluation():
+            name, tags = "evaluation", (("application", record.application), ("version", record.version or "unknown"))
+            _put_answers(fields, record)
         case _:
             return None
     if record.flags:
@@ -166,6 +171,21 @@ def stored_intervals(rows: Sequence[Row], unit: str) -> list[Interval]:
                 )
             )
     return found
+
+
+def _put_answers(fields: dict[str, FieldValue], record: AppEvaluation) -> None:
+    """The member is a field, to count members by; a tag would be one series for each."""
+    answers = record.sus_answers
+    said: dict[str, FieldValue | None] = {
+        "sus_answers": None if answers is None else "".join(map(str, answers)),
+        "task": record.task,
+        "task_success": record.task_success,
+        "time_on_task_s": record.time_on_task_s,
+        "rating": record.rating,
+        "recommendation": record.recommendation,
+    }
+    fields.update({name: value for name, value in said.items() if value is not None})
+    fields["member"] = record.member
 
 
 def _put_registers(fields: dict[str, FieldValue], registers: tuple[Register, ...]) -> None:

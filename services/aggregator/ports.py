@@ -82,6 +82,7 @@ BUCKETS: Final[Mapping[str, Bucket]] = {
     "interval": "raw",
     "weather": "raw",
     "device": "raw",
+    "evaluation": "raw",
     "energy": "rollup",
     "traffic": "rollup",
     "passage": "rollup",

@@ -6,12 +6,12 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
-from services.aggregator.kpis.inputs import DayValue, Home, JunctionTraffic, RegisterDays, TrafficHour
+from services.aggregator.kpis.inputs import DayValue, Evaluation, Home, JunctionTraffic, RegisterDays, TrafficHour
 from services.aggregator.kpis.results import Period
 from services.aggregator.kpis.seasons import degree_days
 from services.aggregator.ports import Row, Store
 
-__all__ = ["Family", "Weather", "read_homes", "read_traffic", "read_weather"]
+__all__ = ["Family", "Weather", "read_evaluations", "read_homes", "read_traffic", "read_weather"]
 
 _QUARTER_NS = 900 * 1_000_000_000
 _UNITS: tuple[tuple[str, Literal["kWh", "m3"]], ...] = (("energy_kwh", "kWh"), ("volume_m3", "m3"))
@@ -150,4 +150,30 @@ async def read_traffic(store: Store, zone: ZoneInfo, periods: Sequence[Period]) 
     return tuple(
         JunctionTraffic(zone_id, {hour: TrafficHour(int(v), int(n), s) for hour, (v, n, s) in its.items()})
         for zone_id, its in sorted(hours.items())
+    )
+
+
+async def read_evaluations(store: Store, zone: ZoneInfo, periods: Sequence[Period]) -> tuple[Evaluation, ...]:
+    """What the panel said, in the order of time.
+
+    Raises:
+        Unavailable: the store does not answer now.
+    """
+    clock = _Clock(zone)
+    rows = await _rows(store, clock, periods, "evaluation", ())
+    return tuple(_evaluation(row, clock(row.time_ns)[0]) for row in sorted(rows, key=lambda row: row.time_ns))
+
+
+def _evaluation(row: Row, day: date) -> Evaluation:
+    answers, success = row.fields.get("sus_answers"), row.fields.get("task_success")
+    time_s, rating, recommendation = (row.fields.get(n) for n in ("time_on_task_s", "rating", "recommendation"))
+    return Evaluation(
+        member=str(row.fields.get("member", "")),
+        application=row.tags.get("application", ""),
+        day=day,
+        sus_answers=tuple(map(int, answers)) if isinstance(answers, str) else None,
+        task_success=success if isinstance(success, bool) else None,
+        time_on_task_s=float(time_s) if isinstance(time_s, (int, float)) else None,
+        rating=int(rating) if isinstance(rating, int) else None,
+        recommendation=int(recommendation) if isinstance(recommendation, int) else None,
     )

@@ -11,6 +11,7 @@ from services.aggregator.report.citykeys import citykeys_view
 from services.aggregator.report.families import families_view, headline
 from services.aggregator.report.junctions import junctions_view, traffic_headline
 from services.aggregator.report.model import Assessed, Missing, Period, Report
+from services.aggregator.report.panel import panel_view
 from services.aggregator.report.texts import QUALITY, words
 from services.aggregator.report.wording import day, days, number, percent
 
@@ -48,6 +49,7 @@ def page(report: Report) -> str:
             headline=first,
             families=families,
             junctions=junctions,
+            panel=panel_view(report, text),
             citykeys=citykeys_view(report, text),
             missing=_missing(report, text),
             methods=_methods(report, text),

@@ -172,12 +172,12 @@ WORDS: Final[dict[str, Text]] = {
     "variant_seen": Text("seen", "vus"),
     "citykeys": Text("CITYkeys: the smart city by five themes", "CITYkeys : la ville intelligente en cinq thèmes"),
     "citykeys_lead": Text(
-        "Of {all} indicators of CITYkeys, {figures} figures are measured here, and {scores} scores were given by assessors. "
-        "All others are listed with the reason. Names, formulas and scales were not yet checked against the primary "
-        "text.",
-        "Sur {all} indicateurs de CITYkeys, {figures} chiffres sont mesurés ici, et {scores} notes ont été données par des "
-        "évaluateurs. Tous les autres sont listés avec la raison. Les noms, formules et échelles n’ont pas encore été "
-        "vérifiés dans le texte d’origine.",
+        "Of {all} indicators of CITYkeys, {figures} figures are measured here, and {scores} scores were given by "
+        "assessors. All others are listed with the reason. Names, formulas and scales were not yet "
+        "checked against the primary text.",
+        "Sur {all} indicateurs de CITYkeys, {figures} chiffres sont mesurés ici, et {scores} notes ont été données "
+        "par des évaluateurs. Tous les autres sont listés avec la raison. Les noms, formules et échelles n’ont "
+        "pas encore été vérifiés dans le texte d’origine.",
     ),
     "theme_people": Text("People", "Population"),
     "theme_planet": Text("Planet", "Planète"),
@@ -193,6 +193,18 @@ WORDS: Final[dict[str, Text]] = {
     "ck_assessor": Text("Assessor", "Évaluateur"),
     "ck_nothing": Text("Nothing is measured or scored here yet.", "Rien n’est encore mesuré ni noté ici."),
     "ck_absent": Text("Not assessed: {count}, and why", "Non évalués : {count}, et pourquoi"),
+    "pionniers": Text("Les pionniers: what the panel says", "Les pionniers : ce que dit le panel"),
+    "application": Text("Application", "Application"),
+    "question": Text("Question", "Question"),
+    "value": Text("Value", "Valeur"),
+    "interval_of_95": Text("Interval (95%)", "Intervalle (95 %)"),
+    "members": Text("Members", "Membres"),
+    "variant_sus": Text("ease of use (SUS, of 100)", "facilité d’usage (SUS, sur 100)"),
+    "variant_task_success": Text("tasks completed", "tâches réussies"),
+    "variant_time_on_task": Text("time on task", "temps par tâche"),
+    "variant_csat": Text("satisfied (4 or 5 of 5)", "satisfaits (4 ou 5 sur 5)"),
+    "variant_nps": Text("recommendation (NPS, −100 to 100)", "recommandation (NPS, −100 à 100)"),
+    "unit_time_on_task": Text("s", "s"),
 }
 
 QUALITY: Final[dict[str, Text]] = {
