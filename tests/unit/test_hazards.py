@@ -1,5 +1,6 @@
 """Hazards and priority: lives and answers from the set of messages, and points that no order changes."""
 
+import functools
 import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from schemas.codec import encode
 from schemas.envelope import Event, key_of, topic_of
 from schemas.mobility import Position, PriorityRequest, PriorityStatus, RoadHazard
+from services.aggregator.mobility.announcements import Known, known_of
 from services.aggregator.mobility.fixes import Fix
 from services.aggregator.mobility.hazards import active_at, exposed_to, hazards_of, speed_response_mps
 from services.aggregator.mobility.priority import priorities_of
@@ -146,6 +148,15 @@ def _messages(draw: st.DrawFn) -> list[RoadHazard]:
         }
         records.append(_denm(reference_s, reference_s + draw(st.integers(0, 90)), **changes))
     return records
+
+
+def test_an_event_that_is_updated_for_hours_stays_small_in_any_order() -> None:
+    """Two thousand updates fit into a field, and the newest still says how it ends."""
+    said = [known_of(_denm(second)) for second in range(2000)]
+    forwards = functools.reduce(Known.merge, said)
+    assert functools.reduce(Known.merge, reversed(said)) == forwards
+    assert max(forwards.announcements)[0] == milliseconds(START) + 1_999_000
+    assert len(forwards.text.encode()) < 65_536
 
 
 @given(

@@ -14,6 +14,9 @@ from services.aggregator.ports import FieldValue, Point, Row
 
 __all__ = ["EventKey", "Known", "hazard_points", "key_of_hazard", "known_from", "known_of", "time_ns"]
 
+MOST_ANNOUNCEMENTS: Final = 500
+"""More updates are not counted: a field of InfluxDB holds 64 kB, and the newest of a union are a union too."""
+
 _NO_CAUSE: Final = "none"
 
 EventKey = tuple[str, int]
@@ -34,11 +37,11 @@ class Known(NamedTuple):
     causes: frozenset[Cause]
 
     def merge(self, other: "Known") -> "Known":
-        """What both know."""
+        """What both know: the newest announcements, and for each cause when it was told last."""
         return Known(
             min(self.first_ms, other.first_ms),
-            self.announcements | other.announcements,
-            self.causes | other.causes,
+            frozenset(sorted(self.announcements | other.announcements)[-MOST_ANNOUNCEMENTS:]),
+            frozenset({cause: (at_ms, cause) for at_ms, cause in sorted(self.causes | other.causes)}.values()),
         )
 
     @property
