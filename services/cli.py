@@ -34,6 +34,13 @@ app.command()(export)
 app.command()(forget)
 
 
+class Audience(StrEnum):
+    """Who may read a report."""
+
+    PUBLIC = "public"
+    MEMBERS = "members"
+
+
 class Language(StrEnum):
     """Languages of a report."""
 
@@ -288,6 +295,9 @@ def report(  # noqa: PLR0913, PLR0917 - the options of a report
         list[str] | None,
         typer.Option(help="`citykeys`, `familles`, `compass4d` or `pionniers`; repeat it; all of them if not given."),
     ] = None,
+    audience: Annotated[
+        Audience, typer.Option(help="`members` of the programmes see teams of five to nine families too.")
+    ] = Audience.PUBLIC,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the files.")] = Path("report"),
 ) -> None:
     """Make a report of the city's indicators: a page for people, JSON for machines, values for Grafana.
@@ -312,6 +322,7 @@ def report(  # noqa: PLR0913, PLR0917 - the options of a report
                 formats=[each.strip() for each in form.split(",") if each.strip()],
                 folder=output,
                 wanted=programme or (),
+                audience=audience.value,
             )
         )
     except ReportProblem as problem:

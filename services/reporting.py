@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
+from services.aggregator.kpis.disclosure import PUBLIC, publishable
 from services.aggregator.kpis.factors import parse_factors
 from services.aggregator.kpis.facts import Facts, FactsProblem, parse_facts
 from services.aggregator.kpis.inputs import Inputs
@@ -29,7 +30,10 @@ from services.running import open_store
 from services.runtime.registry import Registry, RegistryProblem, read_registry
 from services.runtime.settings import ConfigurationProblem, Settings
 
-__all__ = ["FORMATS", "Format", "ReportProblem", "last_winter", "make_report", "parse_period", "periods_of"]
+__all__ = ["FORMATS", "Audience", "Format", "ReportProblem", "last_winter", "make_report", "parse_period", "periods_of"]
+
+Audience = Literal["public", "members"]
+"""Everybody; or members of the programmes and the city's own people, who see teams of five families too."""
 
 Format = Literal["html", "json", "csv", "ngsi-ld", "pdf", "dcat"]
 FORMATS: Final[tuple[Format, ...]] = ("html", "json", "csv", "ngsi-ld", "pdf", "dcat")
@@ -97,6 +101,7 @@ async def make_report(  # noqa: PLR0913 - the options of a report
     formats: Sequence[str],
     folder: Path,
     wanted: Sequence[str] = (),
+    audience: Audience = "public",
 ) -> list[Path]:
     """Make a report and store its values as measurement `kpi`.
 
@@ -110,6 +115,7 @@ async def make_report(  # noqa: PLR0913 - the options of a report
         formats: of `FORMATS`.
         folder: where the files go; made if it is missing.
         wanted: programmes; all of them if empty.
+        audience: who may read it.
 
     Returns:
         The files, in the order of `formats`.
@@ -121,6 +127,8 @@ async def make_report(  # noqa: PLR0913 - the options of a report
     chosen = tuple(wanted) or programmes()
     _known("programme", chosen, programmes())
     _known("format", formats, FORMATS)
+    if audience == "members" and "dcat" in formats:
+        raise ReportProblem("the format dcat is for open data: it goes with the audience public only")
     facts = _facts(settings, formats)
     _stored(settings)
     try:
@@ -132,7 +140,10 @@ async def make_report(  # noqa: PLR0913 - the options of a report
             await _store(store, answers, ZoneInfo(settings.timezone))
     except (KeyProblem, RegistryProblem, ConfigurationProblem, Unavailable) as problem:
         raise ReportProblem(str(problem)) from problem
+    if audience == "public":
+        answers = [Answer(kpi, publishable(outcome, PUBLIC)) for kpi, outcome in answers]
     report = _report(settings, answers, inputs, period, baseline, language, chosen)
+    report = report.model_copy(update={"audience": audience})
     if CITYKEYS in chosen:
         report = report.model_copy(update={"catalogue": rows_of(facts, period.end, language)})
     return await asyncio.to_thread(_write, report, formats, folder, facts)

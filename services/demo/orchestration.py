@@ -18,7 +18,7 @@ from services.demo.figures import Counting, Figures, Metrics
 from services.demo.processes import Service, ServiceEnded
 from services.demo.site import NoDemoFolder, Ports, write_site
 from services.embedded.broker import BrokerProblem, EmbeddedBroker
-from services.reporting import FORMATS, ReportProblem, make_report
+from services.reporting import ReportProblem, make_report
 from services.runtime.settings import Settings, read_settings
 from services.simulator import Bordeaux, BrokerGone, Publisher, last_two_winters
 
@@ -30,6 +30,7 @@ _MOST_ON_THEIR_WAY: Final = 30_000
 _KEPT_BYTES: Final = 128 * 1024 * 1024
 """What the broker holds of a filter before it forgets: six times what may wait."""
 
+_FORMATS: Final = ("html", "json")
 _START_S: Final = 60.0
 _STALLED_S: Final = 60.0
 _LOOK_S: Final = 0.25
@@ -243,7 +244,8 @@ async def _reports(settings: Settings, city: Bordeaux, options: Options) -> list
         baseline_start=baseline.first,
         baseline_end=baseline.after,
         language=options.language,
-        formats=FORMATS,
+        formats=_FORMATS,
+        audience="members",  # the coach wants to see the teams
         folder=options.folder / "report" / "familles",
         wanted=("familles",),
     )
@@ -255,7 +257,8 @@ async def _reports(settings: Settings, city: Bordeaux, options: Options) -> list
         baseline_start=None,
         baseline_end=None,
         language=options.language,
-        formats=FORMATS,
+        formats=_FORMATS,
+        audience="members",  # the coach wants to see the teams
         folder=options.folder / "report" / "compass4d",
         wanted=("compass4d",),
     )

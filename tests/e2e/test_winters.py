@@ -84,10 +84,7 @@ def _publish(port: int, messages: Iterator[Published], ingest: Service) -> int:
         assert room.acquire(timeout=60), "the broker acknowledges nothing"
         client.publish(topic, payload, qos=1)
         if sent % _AHEAD == 0:
-            most = sent - _AHEAD
-            wait_until(
-                lambda most=most: ingest.metric("garonne_ingest_acknowledged_total") >= most, "ingest keeps up", 300
-            )
+            _until_taken(ingest, sent - _AHEAD)
     for _ in range(4000):
         assert room.acquire(timeout=60), "the broker acknowledges nothing"
     client.disconnect()

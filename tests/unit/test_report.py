@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 
 from services.aggregator.report.model import report_schema
 from services.embedded.series import SqliteStore
-from services.reporting import ReportProblem, make_report
+from services.reporting import Audience, ReportProblem, make_report
 from services.runtime.settings import EmbeddedSettings, Settings
 from tests.report_city import BASELINE, END, START, City, build_city
 
@@ -26,8 +26,10 @@ async def city(tmp_path: Path) -> City:
     return await build_city(tmp_path)
 
 
-async def reported(city: City, *, language: str = "fr", baseline: bool = True) -> tuple[str, dict[str, Any]]:
-    """The page and the JSON."""
+async def reported(
+    city: City, *, language: str = "fr", baseline: bool = True, audience: Audience = "members"
+) -> tuple[str, dict[str, Any]]:
+    """The page and the JSON, as a coach has them."""
     first, after = BASELINE if baseline else (None, None)
     page, data = await make_report(
         city.settings,
@@ -38,6 +40,7 @@ async def reported(city: City, *, language: str = "fr", baseline: bool = True) -
         language="fr" if language == "fr" else "en",
         formats=("html", "json"),
         folder=city.folder / "report",
+        audience=audience,
     )
     return page.read_text("utf-8"), json.loads(data.read_text("utf-8"))
 
@@ -306,3 +309,34 @@ async def test_without_its_key_the_registry_cannot_be_matched(city: City) -> Non
     (city.folder / "garonne.key").unlink()
     with pytest.raises(ReportProblem, match="key file"):
         await reported(city)
+
+
+async def test_a_team_of_five_to_nine_families_is_told_to_its_members_only(city: City) -> None:
+    """The public page, which is the default, names no such team with a figure; the store keeps what members may see."""
+    _, members = await reported(city, audience="members")
+    page, public = await reported(city, audience="public")
+    for variant in ("raw", "degree_days"):
+        told = entries(members, "energy_saving", variant)
+        small = {name for name, each in told.items() if each["status"] == "assessed" and each["population"] < 10}
+        assert small - {"familles"}, "the city has such teams"
+        for name in small:
+            assert entries(public, "energy_saving", variant)[name]["reason"] == "small_group"
+            assert "value" not in entries(public, "energy_saving", variant)[name]
+    assert "everybody" in (await reported(city, language="en", audience="public"))[0]
+    assert "tous" in page
+
+
+async def test_open_data_is_for_the_public(city: City) -> None:
+    """DCAT with the figures of members is refused with the reason."""
+    with pytest.raises(ReportProblem, match="public only"):
+        await make_report(
+            city.settings.model_copy(update={"facts_file": None}),
+            start=START,
+            end=END,
+            baseline_start=None,
+            baseline_end=None,
+            language="fr",
+            formats=("json", "dcat"),
+            folder=city.folder / "report",
+            audience="members",
+        )

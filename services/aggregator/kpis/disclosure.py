@@ -4,6 +4,7 @@ Energy: a percentage needs five families of which none has more than half of the
 families by what they did and curves need ten, and are shown for the whole programme only: so no team's energy is the
 difference of two published sums (meters.md 6; the thresholds are data, `verified: false`).
 Traffic: five vehicles, in each hour too. Les pionniers: ten members who answered.
+A team of five to nine families is told to its members only: for the public a percentage needs ten, too.
 """
 
 from dataclasses import replace
@@ -11,7 +12,7 @@ from typing import Final, NamedTuple
 
 from services.aggregator.kpis.results import NotAssessed, Outcome, Result, Text
 
-__all__ = ["THRESHOLDS", "Thresholds", "publishable"]
+__all__ = ["PUBLIC", "THRESHOLDS", "Thresholds", "publishable"]
 
 
 class Thresholds(NamedTuple):
@@ -25,6 +26,10 @@ class Thresholds(NamedTuple):
 
 
 THRESHOLDS: Final = Thresholds()
+"""For members of the programmes and the city's own people."""
+
+PUBLIC: Final = Thresholds(homes_for_percent=10)
+"""For everybody."""
 
 _FEW_HOMES: Final = Text(
     "Too few families, or one with more than half of the energy: the figure would tell about one of them.",

@@ -160,6 +160,9 @@ class Report(_Model):
     period: Period
     baseline: Period | None
     programmes: tuple[str, ...]
+    audience: Literal["public", "members"] = Field(
+        default="public", description="Members of the programmes see teams of five to nine families too."
+    )
     weather_station: str | None
     entries: tuple[Entry, ...]
     catalogue: tuple[CatalogueRow, ...] = Field(default=(), description="Of CITYkeys, where it was asked for.")

@@ -54,6 +54,7 @@ def page(report: Report) -> str:
             missing=_missing(report, text),
             methods=_methods(report, text),
             made=text["made"].format(day=day(report.generated_on, report.language)),
+            privacy=text[f"privacy_{report.audience}"],
             times=text["times"].format(zone=report.period.timezone),
         )
     )

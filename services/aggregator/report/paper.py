@@ -77,7 +77,7 @@ def pdf_bytes(report: Report) -> bytes:
     _citykeys(paper, report)
     _missing(paper, report)
     paper.ln(4)
-    paper.words(text["privacy"], quiet=True)
+    paper.words(text[f"privacy_{report.audience}"], quiet=True)
     return bytes(paper.output())
 
 

@@ -158,12 +158,18 @@ WORDS: Final[dict[str, Text]] = {
     "unverified": Text("(reference to be checked)", "(référence à vérifier)"),
     "limits": Text("Limits", "Limites"),
     "source_goal": Text("Goal", "Objectif"),
-    "privacy": Text(
+    "privacy_members": Text(
         "No family appears. A percentage needs five families, none with more than half of the energy; amounts and "
         "curves need ten; traffic five vehicles. This report is for members of the programmes and the city.",
         "Aucune famille n’apparaît. Un pourcentage demande cinq familles, aucune n’ayant plus de la moitié de "
         "l’énergie ; un montant ou une courbe, dix ; le trafic, cinq véhicules. Ce rapport s’adresse aux membres des "
         "programmes et à la ville.",
+    ),
+    "privacy_public": Text(
+        "No family appears. What is said of families needs ten of them, none with more than half of the energy; "
+        "traffic needs five vehicles. This report is for everybody.",
+        "Aucune famille n’apparaît. Ce qui est dit des familles en demande dix, aucune n’ayant plus de la moitié de "
+        "l’énergie ; le trafic demande cinq véhicules. Ce rapport s’adresse à tous.",
     ),
     "made": Text("Made by Garonne on {day}.", "Fait par Garonne le {day}."),
     "times": Text("Days and hours of the time zone {zone}.", "Jours et heures du fuseau {zone}."),
