@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import tomllib
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -70,8 +71,9 @@ def test_a_command_of_the_readme_runs(block: tuple[str, str], tmp_path: Path) ->
     if kind == "serve":
         for line in text.splitlines():
             words = shlex.split(line, comments=True)
-            done = subprocess.run([*words[:2], "--help"], capture_output=True, text=True, check=False, env=environment)
-            options = [word for word in words[2:] if word.startswith("--")]
+            named = list(takewhile(lambda word: not word.startswith("--"), words))
+            done = subprocess.run([*named, "--help"], capture_output=True, text=True, check=False, env=environment)
+            options = [word for word in words if word.startswith("--")]
             assert done.returncode == 0, done.stderr
             assert [word for word in options if word.split("=")[0] not in done.stdout] == []
         return
