@@ -302,6 +302,7 @@ def _obvious(readings: Sequence[Reading]) -> int:
     """
     accepted, total = readings[0], 0
     line: list[Reading] = []
+    leaps = False
     for number, reading in enumerate(readings[1:], 2):
         digits = [10**6, 10**5, 10**4]
         step = next((d for d in digits if all(each.value % d == 0 for each in readings[:number])), 1000)
@@ -310,8 +311,7 @@ def _obvious(readings: Sequence[Reading]) -> int:
             hours = (other.at_ms - one.at_ms + patience_ms) / HOUR
             return one.value - step * (other.value > 0) <= other.value <= one.value + 36 * MICRO * 1.2 * hours + step
 
-        leaps = bool(line) and line[0].value > accepted.value and not fits(accepted, line[0], 15 * MINUTE)
-        if fits(accepted, reading) and not (leaps and fits(line[-1], reading)):
+        if fits(accepted, reading) and not (line and leaps and fits(line[-1], reading)):
             total += max(0, reading.value - accepted.value)
             accepted, line = reading._replace(value=max(reading.value, accepted.value)), []
         elif line and fits(line[-1], reading):
@@ -321,6 +321,8 @@ def _obvious(readings: Sequence[Reading]) -> int:
                 total, accepted, line = total + grew, line[-1], []
         else:
             line = [reading]
+            # Judged when it happens, by what is known of the display then.
+            leaps = reading.value > accepted.value and not fits(accepted, reading, 15 * MINUTE)
     return total
 
 
