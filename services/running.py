@@ -3,19 +3,25 @@
 import asyncio
 import errno
 import gc
+import hashlib
+import secrets
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from schemas.envelope import Event
+from schemas.status import DeviceStatus
 from services.ingest.assembly import PROBLEMS
 from services.runtime.lifecycle import stop_on_signals
 from services.runtime.settings import ConfigurationProblem, Settings
 from services.runtime.telemetry import log_to_stderr
+from services.runtime.usage import Meter, tell_usage
 
 if TYPE_CHECKING:
     from services.aggregator.ports import Log, Store
     from services.aggregator.scanning import Scan
     from services.ingest.ports import Sink
+    from services.ingest.telemetry import IngestTelemetry
 
 __all__ = ["StartProblem", "open_log", "open_scan", "open_sink", "open_store", "serve"]
 
@@ -87,13 +93,16 @@ async def _serve(settings: Settings, *, ingest: bool, aggregate: bool) -> None:
 async def run_services(settings: Settings, stop: asyncio.Event, *, ingest: bool, aggregate: bool) -> None:
     """Run the services in this loop until `stop` is set."""
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+        sink = await stack.enter_async_context(open_sink(settings))
+        telemetry = None
         if ingest:
             from services.ingest.assembly import build_normaliser  # noqa: PLC0415
             from services.ingest.service import run_ingest  # noqa: PLC0415
+            from services.ingest.telemetry import IngestTelemetry  # noqa: PLC0415
 
+            telemetry = IngestTelemetry()
             normaliser, topics = build_normaliser(settings)
-            sink = await stack.enter_async_context(open_sink(settings))
-            group.create_task(run_ingest(settings, normaliser, topics, sink, stop), name="ingest")
+            group.create_task(run_ingest(settings, normaliser, topics, sink, stop, telemetry=telemetry), name="ingest")
         if aggregate:
             from services.aggregator.service import run_aggregator  # noqa: PLC0415
             from services.ingest.assembly import keys_of  # noqa: PLC0415
@@ -103,6 +112,31 @@ async def run_services(settings: Settings, stop: asyncio.Event, *, ingest: bool,
             log = await stack.enter_async_context(open_log(settings))
             store = await stack.enter_async_context(open_store(settings))
             group.create_task(run_aggregator(settings, log, store, keys.seal, device, stop), name="aggregate")
+        group.create_task(_tell_usage(settings, sink, telemetry, stop), name="usage")
+
+
+async def _tell_usage(
+    settings: Settings, sink: "Sink", telemetry: "IngestTelemetry | None", stop: asyncio.Event
+) -> None:
+    """Put what this process uses into the event log, once for the process, whatever services run in it."""
+    from services.ingest.assembly import keys_of  # noqa: PLC0415
+    from services.ingest.pipeline import outgoing  # noqa: PLC0415
+    from services.ingest.ports import Unavailable  # noqa: PLC0415
+
+    name = f"aggregator:{settings.kafka.group}" if telemetry is None else f"ingest:{settings.mqtt.client_id}"
+    run = secrets.token_hex(8)
+
+    async def tell(status: DeviceStatus) -> bool:
+        said = f"{run}{status.observed_at.isoformat()}".encode()
+        event = Event(hashlib.blake2b(said, digest_size=16).hexdigest(), "garonne", status)
+        try:
+            await sink.send([outgoing(event)])
+        except Unavailable:
+            return False
+        return True
+
+    meter = Meter(lambda: 0 if telemetry is None else telemetry.events_made())
+    await tell_usage(meter, keys_of(settings).pseudonym("device", name), tell, stop)
 
 
 @asynccontextmanager

@@ -74,6 +74,11 @@ class IngestTelemetry:
         if again := sum([delivery.redelivered for delivery in deliveries]):
             self.redelivered.inc(again)
 
+    def events_made(self) -> int:
+        """Events made of messages since the start, refusals included."""
+        samples = [each for metric in self.events.collect() for each in metric.samples]
+        return int(sum(each.value for each in samples if each.name.endswith("_total")))
+
     def connection_made(self, *, resumed: bool) -> None:
         """The broker accepted the connection and the subscriptions."""
         self.connected.set(1)
