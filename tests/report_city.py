@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from services.aggregator.points import hour_point
 from services.aggregator.ports import FieldValue, Point
+from services.aggregator.traffic import HourFigures
 from services.embedded.series import SqliteStore
 from services.ingest.pseudonyms import read_keys
 from services.runtime.settings import EmbeddedSettings, Settings
@@ -140,10 +142,8 @@ def _traffic(number: int) -> list[Point]:
     day, points = date(2025, 12, 1), []
     count, vehicles = {0: (12, 6), 1: (7, 2)}.get(number, (0, 0))
     for hour in range(8, 8 + count):
-        fields: tuple[tuple[str, FieldValue], ...] = (
-            ("mean_speed_mps", 5.0),
-            ("samples", vehicles * 10),
-            ("vehicles", vehicles),
+        start_ms = _ns(day, hour) // 1_000_000
+        points.append(
+            hour_point(HourFigures(f"bx-{number}", start_ms, 1, vehicles, vehicles * 10, vehicles, 5.0 * vehicles))
         )
-        points.append(Point("traffic", (("window", "1m"), ("zone", f"bx-{number}")), fields, _ns(day, hour, 10)))
     return points

@@ -19,13 +19,14 @@ from services.aggregator.intervals import Interval
 from services.aggregator.meters import Checkpoint, RegisterKey
 from services.aggregator.ports import FieldValue, Point, Row
 from services.aggregator.registers import MICRO, Reading
-from services.aggregator.traffic import MinuteFigures
+from services.aggregator.traffic import HourFigures, MinuteFigures
 from services.aggregator.windows import WindowName
 
 __all__ = [
     "TAGS",
     "SeriesKey",
     "checkpoint_point",
+    "hour_point",
     "instant",
     "interval_of",
     "interval_point",
@@ -34,6 +35,7 @@ __all__ = [
     "readings_of",
     "stored_checkpoints",
     "stored_intervals",
+    "stored_minutes",
     "stored_readings",
     "traffic_point",
     "window_point",
@@ -48,6 +50,7 @@ TAGS: Final = {
     "evaluation": ("application", "version"),
     "energy": ("carrier", "household", "meter", "quantity", "register", "window"),
     "traffic": ("window", "zone"),
+    "traffic_hour": ("zone",),
     "hazard": ("cause",),
     "passage": ("approach", "signal_group", "station", "zone"),
     "priority": ("role", "zone"),
@@ -343,3 +346,27 @@ def traffic_point(figures: MinuteFigures) -> Point:
         fields["mean_speed_mps"] = figures.mean_speed_mps
     tags = (("window", "1m"), ("zone", figures.zone))
     return Point("traffic", tags, tuple(sorted(fields.items())), figures.start_ms * 1_000_000)
+
+
+def stored_minutes(rows: Sequence[Row]) -> list[MinuteFigures]:
+    """What points of minutes say: the same as the figures that they were made of."""
+    found = []
+    for row in rows:
+        vehicles, samples = row.fields.get("vehicles"), row.fields.get("samples")
+        speed_mps = row.fields.get("mean_speed_mps")
+        if isinstance(vehicles, int) and isinstance(samples, int):
+            mean = float(speed_mps) if isinstance(speed_mps, (int, float)) else None
+            found.append(MinuteFigures(row.tags["zone"], row.time_ns // 1_000_000, vehicles, samples, mean))
+    return found
+
+
+def hour_point(figures: HourFigures) -> Point:
+    """The point of a junction's hour."""
+    fields: tuple[tuple[str, FieldValue], ...] = (
+        ("minutes", figures.minutes),
+        ("samples", figures.samples),
+        ("speed_sum_mps", figures.speed_sum_mps),
+        ("speed_vehicles", figures.speed_vehicles),
+        ("vehicles", figures.vehicles),
+    )
+    return Point("traffic_hour", (("zone", figures.zone),), fields, figures.start_ms * 1_000_000)

@@ -85,6 +85,7 @@ BUCKETS: Final[Mapping[str, Bucket]] = {
     "evaluation": "raw",
     "energy": "rollup",
     "traffic": "rollup",
+    "traffic_hour": "rollup",
     "passage": "rollup",
     "priority": "rollup",
     "signal": "rollup",

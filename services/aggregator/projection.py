@@ -15,6 +15,7 @@ from schemas.envelope import Event
 from schemas.mobility import VehicleState
 from services.aggregator.erasure import split
 from services.aggregator.hazards import Hazards
+from services.aggregator.hourly import Hours
 from services.aggregator.intervals import PREFIX, Interval, IntervalHistory
 from services.aggregator.junctions import Junctions
 from services.aggregator.meters import Checkpoint, Merged, Meter, RegisterKey, checkpoint_before
@@ -87,6 +88,7 @@ class Projection:
         self._intervals: dict[IntervalKey, IntervalHistory] = {}
         self._partition_of: dict[SeriesKey, Partition] = {}
         self._minutes: dict[Partition, Minutes] = defaultdict(Minutes)
+        self._hours: dict[Partition, Hours] = defaultdict(lambda: Hours(store, zone))
         self._junctions = Junctions(log, telemetry)
         self._hazards = Hazards(store)
 
@@ -100,6 +102,7 @@ class Projection:
         """Another member took these partitions over, and will store more than what is in memory here."""
         for partition in lost:
             self._minutes.pop(partition, None)
+            self._hours.pop(partition, None)
         self._junctions.forget(lost)
         if lost:
             self._hazards.clear()
@@ -115,6 +118,7 @@ class Projection:
         self._intervals.clear()
         self._partition_of.clear()
         self._minutes.clear()
+        self._hours.clear()
         self._junctions.clear()
         self._hazards.clear()
 
@@ -239,7 +243,9 @@ class Projection:
             await self._read_again(place, minutes, min(unknown), first_offset)
         news = [minute for _, sample in samples if (minute := minutes.add(sample)) is not None]
         touched = set(news)
-        points = [traffic_point(minutes.figures(minute)) for minute in sorted(touched)]
+        figures = [minutes.figures(minute) for minute in sorted(touched)]
+        points = [traffic_point(each) for each in figures]
+        points += await self._hours[place].take(figures, minutes)
         minutes.forget(max(incoming.timestamp_ms for incoming, _ in samples))
         return points
 

@@ -1,7 +1,7 @@
 """What indicators compute from, read out of the store: daily windows and few queries. Local days of one time zone."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
@@ -120,33 +120,20 @@ async def read_weather(store: Store, zone: ZoneInfo, periods: Sequence[Period]) 
     return Weather(best, stations[best])
 
 
-def _parts(period: Period) -> Iterator[Period]:
-    """Fortnights: minutes of a year at once would not fit into memory."""
-    start = period.start
-    while start < period.end:
-        end = min(start + timedelta(days=14), period.end)
-        yield Period(start, end)
-        start = end
-
-
 async def read_traffic(store: Store, zone: ZoneInfo, periods: Sequence[Period]) -> tuple[JunctionTraffic, ...]:
-    """Minutes of every junction, summed by local hour.
+    """Every junction by local hour.
 
     Raises:
         Unavailable: the store does not answer now.
     """
     clock = _Clock(zone)
     hours: dict[str, dict[tuple[date, int], list[float]]] = defaultdict(dict)
-    for part in (part for period in periods for part in _parts(period)):
-        for row in await _rows(store, clock, [part], "traffic", ("vehicles", "mean_speed_mps"), window="1m"):
-            vehicles, speed = row.fields.get("vehicles"), row.fields.get("mean_speed_mps")
-            if not isinstance(vehicles, int):
-                continue
-            sums = hours[row.tags["zone"]].setdefault(clock(row.time_ns), [0, 0, 0.0])
-            sums[0] += vehicles
-            if isinstance(speed, float):
-                sums[1] += vehicles
-                sums[2] += vehicles * speed
+    names = ("vehicles", "speed_vehicles", "speed_sum_mps")
+    for row in await _rows(store, clock, periods, "traffic_hour", names):
+        # The hour that the clocks show twice is one of 120 minutes.
+        sums = hours[row.tags["zone"]].setdefault(clock(row.time_ns), [0, 0, 0.0])
+        for number, name in enumerate(names):
+            sums[number] += float(row.fields.get(name, 0))
     return tuple(
         JunctionTraffic(zone_id, {hour: TrafficHour(int(v), int(n), s) for hour, (v, n, s) in its.items()})
         for zone_id, its in sorted(hours.items())

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from schemas.mobility import VehicleState
 
-__all__ = ["HORIZON_MS", "MARGIN_MS", "MinuteFigures", "Minutes", "Sample", "sample_of"]
+__all__ = ["HORIZON_MS", "MARGIN_MS", "HourFigures", "MinuteFigures", "Minutes", "Sample", "sample_of"]
 
 MINUTE_MS: Final = 60_000
 MARGIN_MS: Final = 600_000
@@ -41,6 +41,21 @@ class MinuteFigures(NamedTuple):
     vehicles: int
     samples: int
     mean_speed_mps: float | None
+
+
+class HourFigures(NamedTuple):
+    """Sums over the minutes of an hour in which somebody was heard: vehicles, messages, and speeds by vehicle.
+
+    `speed_sum_mps` adds up the mean speed of each minute times its vehicles, `speed_vehicles` those vehicles.
+    """
+
+    zone: str
+    start_ms: int
+    minutes: int
+    vehicles: int
+    samples: int
+    speed_vehicles: int
+    speed_sum_mps: float
 
 
 def sample_of(record: VehicleState, at_ms: int) -> Sample | None:
@@ -85,6 +100,13 @@ class Minutes:
         means = [fsum(each) / len(each) for each in speeds.values() if each]
         mean = fsum(means) / len(means) if means else None
         return MinuteFigures(*minute, len(speeds), len(self._samples[minute]), mean)
+
+    def between(self, zone: str, start_ms: int, end_ms: int) -> list[MinuteFigures] | None:
+        """The minutes of a junction that begin in [start, end); `None` if not all of them are in memory."""
+        if self.complete_from_ms is None or start_ms - MARGIN_MS < self.complete_from_ms:
+            return None
+        minutes = ((zone, at_ms) for at_ms in range(start_ms, end_ms, MINUTE_MS))
+        return [self.figures(minute) for minute in minutes if minute in self._samples]
 
     def forget(self, now_ms: int) -> None:
         """Drop minutes well in the past of `now_ms`, the newest receive time."""

@@ -23,10 +23,12 @@ from services.aggregator.kpis.intervals import ratio_error, student_95
 from services.aggregator.kpis.results import NotAssessed, Period, Result, Subject
 from services.aggregator.kpis.seasons import degree_day, degree_days, paired_days, same_calendar_days, years_before
 from services.aggregator.kpis.vehicles_per_junction import KPI
+from services.aggregator.points import hour_point, milliseconds
 from services.aggregator.ports import Point
 from services.aggregator.report.texts import WORDS
 from services.aggregator.report.wording import day, number, percent, signed_percent
 from services.aggregator.series import Family, read_homes, read_traffic, read_weather
+from services.aggregator.traffic import HourFigures
 from services.cli import app
 from services.embedded.series import SqliteStore
 from services.reporting import ReportProblem, last_winter, parse_period, periods_of
@@ -236,22 +238,19 @@ async def test_the_station_that_knows_most_days_is_taken(tmp_path: Path) -> None
     assert weather.degree_days == {DAY: 10.0, date(2025, 12, 2): 10.0}
 
 
-async def test_minutes_become_local_hours(tmp_path: Path) -> None:
-    """Vehicles add up; the speed is weighted by vehicles; a minute without speed counts its vehicles."""
-    said = [(8, 0, 3, 10.0), (8, 59, 1, 2.0), (9, 0, 2, None)]
+async def test_hours_are_read_by_local_day_and_the_doubled_one_is_one(tmp_path: Path) -> None:
+    """On 26 October the clocks show the hour from 2 to 3 twice: its vehicles add up; other days are left out."""
+    midnight_ms = milliseconds(datetime(2025, 10, 25, 22, tzinfo=UTC))
+    said = [(-1, 7), (2, 3), (3, 1), (24, 2), (25, 9)]
     points = [
-        Point(
-            "traffic",
-            (("window", "1m"), ("zone", "bx-0")),
-            ((("mean_speed_mps", speed),) if speed else ()) + (("samples", 9), ("vehicles", vehicles)),
-            _at(2025, 12, 1, hour, minute),
-        )
-        for hour, minute, vehicles, speed in said
+        hour_point(HourFigures("bx-0", midnight_ms + number * 3_600_000, 2, vehicles, 9, vehicles, 10.0 * vehicles))
+        for number, vehicles in said
     ]
+    day = date(2025, 10, 26)
     async with SqliteStore(tmp_path / "series.sqlite") as store:
         await store.write(points)
-        (junction,) = await read_traffic(store, PARIS, [Period(DAY, date(2025, 12, 2))])
-    assert junction.hours == {(DAY, 8): TrafficHour(4, 4, 32.0), (DAY, 9): TrafficHour(2, 0, 0.0)}
+        (junction,) = await read_traffic(store, PARIS, [Period(day, date(2025, 10, 27))])
+    assert junction.hours == {(day, 2): TrafficHour(4, 4, 40.0), (day, 23): TrafficHour(2, 2, 20.0)}
 
 
 def test_every_word_is_there_in_both_languages() -> None:
