@@ -55,6 +55,7 @@ TAGS: Final = {
     "passage": ("approach", "signal_group", "station", "zone"),
     "priority": ("role", "zone"),
     "signal": ("signal_group", "zone"),
+    "mobility": ("advice", "group", "kind", "window", "zone"),
     "kpi": ("kpi", "programme", "subject"),
 }
 """Every tag there is: bounded by homes, junctions, stations; never by vehicles."""

@@ -89,6 +89,7 @@ BUCKETS: Final[Mapping[str, Bucket]] = {
     "passage": "rollup",
     "priority": "rollup",
     "signal": "rollup",
+    "mobility": "rollup",
     "hazard": "rollup",
     "kpi": "kpi",
 }
