@@ -54,8 +54,12 @@ def _files(settings: Settings) -> Iterator[str]:
         "mqtt.private_key_file": settings.mqtt.private_key_file,
         "kafka.ca_file": settings.kafka.ca_file,
         "kafka.password_file": settings.kafka.password_file,
+        "influxdb.ca_file": settings.influxdb.ca_file,
         "influxdb.token_file": settings.influxdb.token_file,
     }
+    for name, served in (("ingest", settings.ingest), ("aggregator", settings.aggregator)):
+        for key in ("metrics_certificate_file", "metrics_private_key_file", "metrics_token_file"):
+            named[f"{name}.{key}"] = getattr(served, key)
     for key, path in named.items():
         if path is not None and not path.is_file():
             yield f"{key}: there is no file {path}"

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from services.aggregator.pipeline import Pipeline, Sealing
 from services.aggregator.ports import Log, Store
 from services.aggregator.telemetry import AggregatorTelemetry
-from services.runtime.http import serve_telemetry
+from services.runtime.http import guard_of, serve_telemetry
 from services.runtime.settings import Settings
 from services.runtime.telemetry import Check
 
@@ -44,7 +44,7 @@ async def run_aggregator(  # noqa: PLR0913, PLR0917 - what the command line puts
     pipeline = Pipeline(log, store, Sealing(seal, device), settings.aggregator, zone, events)
     at = settings.aggregator
     _watch(events, pipeline, at.unhealthy_after_s)
-    async with serve_telemetry(events.registry, events.health, at.metrics_port, at.metrics_host):
+    async with serve_telemetry(events.registry, events.health, at.metrics_port, at.metrics_host, guard_of(at)):
         await pipeline.run(stop)
 
 

@@ -120,10 +120,10 @@ _LATEST_EPOCH_S = 253_000_000_000
 
 def epoch(number: float, clock: ClockPolicy = "epoch_s") -> Reading | None:
     """Seconds since 1970 (or milliseconds, with the policy `epoch_ms`); `None` for what is no instant."""
-    seconds = number / 1000 if clock == "epoch_ms" else number
-    if not 0 <= seconds <= _LATEST_EPOCH_S:
+    per_second = 1000 if clock == "epoch_ms" else 1
+    if not 0 <= number <= _LATEST_EPOCH_S * per_second:  # a whole number of a thousand digits cannot be divided
         return None
-    return Reading(datetime.fromtimestamp(seconds, UTC), clock)
+    return Reading(datetime.fromtimestamp(number / per_second, UTC), clock)
 
 
 _DSMR_DIGITS = 12

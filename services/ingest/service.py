@@ -16,7 +16,7 @@ from services.ingest.normalise import Normaliser
 from services.ingest.pipeline import Pipeline
 from services.ingest.ports import Sink
 from services.ingest.telemetry import IngestTelemetry
-from services.runtime.http import serve_telemetry
+from services.runtime.http import guard_of, serve_telemetry
 from services.runtime.registry import read_registry
 from services.runtime.settings import Settings
 from services.runtime.telemetry import Check
@@ -80,7 +80,11 @@ async def run_ingest(  # noqa: PLR0913 - the parts that make the service
     events = _Events(telemetry)
     async with (
         serve_telemetry(
-            telemetry.registry, telemetry.health, settings.ingest.metrics_port, settings.ingest.metrics_host
+            telemetry.registry,
+            telemetry.health,
+            settings.ingest.metrics_port,
+            settings.ingest.metrics_host,
+            guard_of(settings.ingest),
         ),
         MqttSource(settings.mqtt, topics, events, normaliser.announcements) as source,
         asyncio.TaskGroup() as group,

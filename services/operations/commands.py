@@ -228,10 +228,15 @@ def status(  # noqa: PLR0913, PLR0917 - the options of the command
     Until Ctrl-C. Asks the services' own /metrics and /readyz, nothing else.
     """
     from services.operations.showing import show_status
-    from services.operations.status import addresses, watch
+    from services.operations.status import access_of, addresses, watch
 
-    own = addresses(load_settings(config))
-    looks = watch((ingest or own[0], aggregator or own[1]), interval_s, once=once)
+    settings = load_settings(config)
+    own = addresses(settings)
+    try:
+        access = access_of(settings.ingest), access_of(settings.aggregator)
+    except OSError as problem:
+        raise fail(problem) from None
+    looks = watch((ingest or own[0], aggregator or own[1]), interval_s, once=once, access=access)
     try:
         last = show_status(looks, as_json=as_json)
     except KeyboardInterrupt:

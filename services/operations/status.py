@@ -4,25 +4,52 @@ Two looks at `/metrics` give rates; `/readyz` says what is wrong in words. Nothi
 """
 
 import json
+import ssl
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from services.runtime.settings import Settings
+from services.runtime.settings import ServedSettings, Settings
 
-__all__ = ["Flow", "Look", "Status", "addresses", "look_at", "status_between", "watch"]
+__all__ = ["OPEN", "Access", "Flow", "Look", "Status", "access_of", "addresses", "look_at", "status_between", "watch"]
 
 _TIMEOUT_S: Final = 3.0
 _MOST_BYTES: Final = 16 * 1024 * 1024
 _ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - where it listens, asked from here
 
 Labels = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Access:
+    """What a service wants to see: the token of its /metrics; and the one certificate that it may have."""
+
+    token: str = ""
+    trusted: ssl.SSLContext | None = None
+
+
+OPEN: Final = Access()
+
+
+def access_of(settings: ServedSettings) -> Access:
+    """As the configuration of the service itself says it.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    trusted = None
+    if settings.metrics_certificate_file is not None:
+        trusted = ssl.create_default_context(cafile=settings.metrics_certificate_file)
+        trusted.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # this certificate and no other, whoever signed it
+    file = settings.metrics_token_file
+    return Access("" if file is None else file.read_text("utf-8").strip(), trusted)
 
 
 @dataclass(frozen=True)
@@ -102,18 +129,20 @@ class Status:
 def addresses(settings: Settings) -> tuple[str, str]:
     """Where ingest and the aggregator of this configuration serve."""
 
-    def url(host: str, port: int) -> str:
-        return f"http://{_ANYWHERE.get(host, host)}:{port}"
+    def url(served: ServedSettings, host: str, port: int) -> str:
+        scheme = "http" if served.metrics_certificate_file is None else "https"
+        return f"{scheme}://{_ANYWHERE.get(host, host)}:{port}"
 
     ingest, aggregator = settings.ingest, settings.aggregator
-    return url(ingest.metrics_host, ingest.metrics_port), url(aggregator.metrics_host, aggregator.metrics_port)
+    first = url(ingest, ingest.metrics_host, ingest.metrics_port)
+    return first, url(aggregator, aggregator.metrics_host, aggregator.metrics_port)
 
 
-def look_at(service: str, url: str) -> Look:
+def look_at(service: str, url: str, access: Access = OPEN) -> Look:
     """Ask a service; one that does not answer is a look with a problem."""
     try:
-        _, ready = _get(f"{url}/readyz")
-        _, text = _get(f"{url}/metrics")
+        _, ready = _get(f"{url}/readyz", access)
+        _, text = _get(f"{url}/metrics", access)
         checks = json.loads(ready)
     except (URLError, OSError, ValueError, LookupError) as error:
         reason = getattr(error, "reason", error)
@@ -126,15 +155,19 @@ def look_at(service: str, url: str) -> Look:
     return Look(time.monotonic(), values, problems)
 
 
-def _get(url: str) -> tuple[int, str]:
+def _get(url: str, access: Access) -> tuple[int, str]:
     """Status and body; a body that says 503 is an answer too."""
     if not url.startswith(("http://", "https://")):
         raise ValueError("the address must begin with http:// or https://")
     try:
-        with urlopen(Request(url), timeout=_TIMEOUT_S) as answer:  # noqa: S310 - checked above
+        headers = {"Authorization": f"Bearer {access.token}"} if access.token else {}
+        request = Request(url, headers=headers)  # noqa: S310 - checked above
+        with urlopen(request, timeout=_TIMEOUT_S, context=access.trusted) as answer:  # noqa: S310
             return answer.status, answer.read(_MOST_BYTES).decode()
     except HTTPError as error:
         with error:
+            if error.code == HTTPStatus.UNAUTHORIZED:
+                raise PermissionError("it wants the token of metrics_token_file") from None
             return error.code, error.read(_MOST_BYTES).decode()
 
 
@@ -159,18 +192,21 @@ def status_between(before: tuple[Look, Look], now: tuple[Look, Look]) -> Status:
     )
 
 
-def watch(urls: tuple[str, str], interval_s: float, *, once: bool) -> Iterator[Status]:
+def watch(
+    urls: tuple[str, str], interval_s: float, *, once: bool, access: tuple[Access, Access] = (OPEN, OPEN)
+) -> Iterator[Status]:
     """The status of each interval, for ever or once.
 
     Args:
         urls: of ingest and of the aggregator.
         interval_s: seconds between two looks.
         once: end after the first interval.
+        access: what each of them wants to see.
     """
-    before = look_at("ingest", urls[0]), look_at("aggregator", urls[1])
+    before = look_at("ingest", urls[0], access[0]), look_at("aggregator", urls[1], access[1])
     while True:
         time.sleep(interval_s)
-        now = look_at("ingest", urls[0]), look_at("aggregator", urls[1])
+        now = look_at("ingest", urls[0], access[0]), look_at("aggregator", urls[1], access[1])
         yield status_between(before, now)
         if once:
             return

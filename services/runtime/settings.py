@@ -22,6 +22,7 @@ __all__ = [
     "KafkaSettings",
     "MqttSettings",
     "ProfileSettings",
+    "ServedSettings",
     "Settings",
     "read_settings",
 ]
@@ -127,6 +128,9 @@ class InfluxSettings(_Section):
 
     url: str = Field(default="http://127.0.0.1:8086", description="Of InfluxDB.")
     org: str = Field(default="garonne", description="Organisation.")
+    ca_file: Path | None = Field(
+        default=None, description="Certificate authority of an https address; the system's if not given."
+    )
     token_file: Path | None = Field(default=None, description="File with the token alone.")
     raw_bucket: str = Field(default="garonne_raw", description="Bucket of single readings, kept for two years.")
     rollup_bucket: str = Field(default="garonne_rollup", description="Bucket of windows.")
@@ -149,7 +153,26 @@ class EmbeddedSettings(_Section):
     )
 
 
-class IngestSettings(_Section):
+class ServedSettings(_Section):
+    """How /metrics, /healthz and /readyz are served."""
+
+    metrics_certificate_file: Path | None = Field(
+        default=None, description="Certificate of the service: with it and its key, HTTPS alone."
+    )
+    metrics_private_key_file: Path | None = Field(default=None, description="The key that belongs to it.")
+    metrics_token_file: Path | None = Field(
+        default=None, description="File with a token: /metrics wants it as `Authorization: Bearer`; health does not."
+    )
+
+    @model_validator(mode="after")
+    def _pair(self) -> Self:
+        if (self.metrics_certificate_file is None) != (self.metrics_private_key_file is None):
+            message = "metrics_certificate_file and metrics_private_key_file belong together: give both or none"
+            raise ValueError(message)
+        return self
+
+
+class IngestSettings(ServedSettings):
     """The acknowledgement engine: batch and linger are checked against the window of the broker."""
 
     batch: Annotated[int, Field(ge=1, le=10_000)] = Field(default=512, description="Messages in one batch at most.")
@@ -173,7 +196,7 @@ class IngestSettings(_Section):
     metrics_port: Port = Field(default=9101, description="Port of /metrics, /healthz and /readyz; 0 takes a free one.")
 
 
-class AggregatorSettings(_Section):
+class AggregatorSettings(ServedSettings):
     """Reading the log and writing points."""
 
     batch: Annotated[int, Field(ge=1, le=100_000)] = Field(default=5000, description="Records in one batch at most.")

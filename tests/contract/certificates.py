@@ -42,6 +42,7 @@ def _write(
 def make_certificates(folder: Path) -> Certificates:
     """Make them for 127.0.0.1, valid for a day."""
     now = datetime.now(UTC)
+    folder.mkdir(parents=True, exist_ok=True)
     authority_key = ec.generate_private_key(ec.SECP256R1())
 
     def made(name: str, key: ec.EllipticCurvePrivateKey, *, authority: bool) -> x509.Certificate:

@@ -4,15 +4,17 @@ import asyncio
 import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from rich.console import Console
 
 from services.aggregator.telemetry import AggregatorTelemetry
 from services.ingest.telemetry import IngestTelemetry
 from services.operations.showing import show_status
-from services.operations.status import Flow, Look, addresses, look_at, status_between, watch
-from services.runtime.http import serve_telemetry
+from services.operations.status import Access, Flow, Look, access_of, addresses, look_at, status_between, watch
+from services.runtime.http import Guard, guard_of, serve_telemetry
 from services.runtime.settings import IngestSettings, Settings
+from tests.contract.certificates import Certificates, make_certificates
 from tests.servers.running import free_port
 
 
@@ -91,3 +93,38 @@ def test_a_service_that_listens_everywhere_is_asked_here() -> None:
     """0.0.0.0 is no address to connect to."""
     settings = Settings(ingest=IngestSettings(metrics_host="0.0.0.0", metrics_port=9))  # noqa: S104
     assert addresses(settings)[0] == "http://127.0.0.1:9"
+
+
+async def test_figures_are_told_to_who_has_the_token_and_health_to_everybody() -> None:
+    """Without the token or with another one the look is a problem that says what is missing; /readyz needs none."""
+    telemetry = IngestTelemetry()
+    guard = Guard(token=b"the token")
+    async with serve_telemetry(telemetry.registry, telemetry.health, 0, guard=guard) as port:
+        url = f"http://127.0.0.1:{port}"
+        with_token = await asyncio.to_thread(look_at, "ingest", url, Access("the token"))
+        for token in ("", "the toke", "the token "):
+            without = await asyncio.to_thread(look_at, "ingest", url, Access(token + "x" if token else ""))
+            assert "metrics_token_file" in without.problems["ingest"]
+            assert not without.values
+    assert "ingest" not in with_token.problems
+    assert with_token.values
+
+
+async def test_a_service_with_a_certificate_is_asked_over_tls_and_believed_by_it(tmp_path: Path) -> None:
+    """The configuration that makes the service serve TLS makes the status trust that certificate, and no other."""
+    mine, other = make_certificates(tmp_path / "mine"), make_certificates(tmp_path / "other")
+
+    def served(files: Certificates) -> IngestSettings:
+        return IngestSettings(metrics_certificate_file=files.server, metrics_private_key_file=files.server_key)
+
+    telemetry = IngestTelemetry()
+    async with serve_telemetry(telemetry.registry, telemetry.health, 0, guard=guard_of(served(mine))) as port:
+        url = addresses(Settings(ingest=served(mine).model_copy(update={"metrics_port": port})))[0]
+        assert url == f"https://127.0.0.1:{port}"
+        believed = await asyncio.to_thread(look_at, "ingest", url, access_of(served(mine)))
+        doubted = await asyncio.to_thread(look_at, "ingest", url, access_of(served(other)))
+        plain = await asyncio.to_thread(look_at, "ingest", url.replace("https", "http"))
+    assert "ingest" not in believed.problems
+    assert believed.values
+    assert "ingest" in doubted.problems
+    assert "ingest" in plain.problems

@@ -193,7 +193,10 @@ class InfluxStore:
         if self._client is None:
             settings = self._settings
             timeout_ms = int(settings.timeout_s * 1000)
-            self._client = InfluxDBClientAsync(settings.url, self._token, settings.org, timeout=timeout_ms)
+            authority = None if settings.ca_file is None else str(settings.ca_file)
+            self._client = InfluxDBClientAsync(
+                settings.url, self._token, settings.org, timeout=timeout_ms, ssl_ca_cert=authority
+            )
         rest = self._client.api_client.rest_client
         answer = await rest.request(  # type: ignore[no-untyped-call]
             method,

@@ -50,7 +50,8 @@ def _number(value: Any) -> float | None:
 
 def _epoch(value: Any, received_at: datetime, context: Context, per_second: int, clock: ClockPolicy) -> Reading:
     number = _number(value)
-    if number is None or not -_LATEST_EPOCH_S < number / per_second < _LATEST_EPOCH_S:
+    # Without a remainder: a whole number of a thousand digits has no quotient otherwise.
+    if number is None or not -_LATEST_EPOCH_S < number // per_second < _LATEST_EPOCH_S:
         return _not_a_time(received_at)
     at = datetime.fromtimestamp(number / per_second, UTC)
     return believe(Reading(at, clock), received_at, context)
