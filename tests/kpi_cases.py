@@ -13,15 +13,18 @@ from typing import Any, Final
 
 from services.aggregator.kpis import discover
 from services.aggregator.kpis.factors import FactorSet, parse_factors
+from services.aggregator.kpis.facts import parse_facts
 from services.aggregator.kpis.inputs import (
     DayValue,
     Evaluation,
     Home,
     Inputs,
     JunctionTraffic,
+    ProcessUse,
     Question,
     RegisterDays,
     TrafficHour,
+    UsedHour,
 )
 from services.aggregator.kpis.results import NotAssessed, Outcome, Period, Subject
 
@@ -66,6 +69,8 @@ def _read(folder: Path) -> KpiCase:
             degree_days={day: row["each"] for row in described.get("degree_days", ()) for day in _days(row)},
             junctions=tuple(_junction(each) for each in described.get("junctions", ())),
             evaluations=tuple(_evaluations(described.get("evaluations", ()))),
+            usage=tuple(_process(each) for each in described.get("usage", ())),
+            facts=parse_facts(described.get("facts", "")),
         ),
         question=Question(
             Subject(**described["subject"]),
@@ -106,6 +111,14 @@ def _evaluations(rows: Sequence[dict[str, Any]]) -> Iterator[Evaluation]:
                 | {"member": said["member"] or f"p_{number}_{each}"}
                 | {"sus_answers": None if answers is None else tuple(answers)}
             )
+
+
+def _process(described: dict[str, Any]) -> ProcessUse:
+    """A process that says the same in each hour, of the first `hours` of each day."""
+    names = ("cpu_s", "elapsed_s", "events")
+    hour = UsedHour(*(float(described[name]) for name in names), described.get("energy_j"))
+    known = {(day, each): hour for day in _days(described) for each in range(described["hours"])}
+    return ProcessUse(described["id"], known)
 
 
 def _junction(described: dict[str, Any]) -> JunctionTraffic:

@@ -1,7 +1,7 @@
 """The KPI mechanism: one folder per indicator, found by its folder.
 
-An indicator is pure: inputs and a question in, outcomes out. It knows no clock, no store, no other indicator. Nothing
-but its folder has to be touched to add one.
+An indicator is pure: inputs and a question in, outcomes out. It knows no clock, no store, no other indicator (but a
+ratio of two, the net effect, asks the other). Nothing but its folder has to be touched to add one.
 """
 
 import importlib
@@ -41,12 +41,12 @@ class Kpi:
     title: Text
     unit: str
     programme: str
-    about: tuple[Literal["programme", "team", "junction", "application"], ...]
+    about: tuple[Literal["programme", "team", "junction", "application", "service"], ...]
     theme: str
     references: tuple[str, ...]
     verified: bool
     compute: Compute
-    needs: frozenset[Literal["homes", "weather", "traffic", "evaluations"]]
+    needs: frozenset[Literal["homes", "weather", "traffic", "evaluations", "usage"]]
 
 
 @cache

@@ -47,6 +47,7 @@ class Indicator(_Entry):
         kpi: the folder that computes it, or a part of it.
         reason: key of an explanation: why there is no value, or what the part leaves out.
         verified: whether the primary text was read.
+        better: whether more or less of it is better: a target is a floor or a ceiling.
     """
 
     slug: Annotated[str, Field(pattern=r"^(ck\.[pc]\.|u4\.|x\.|gdc\.)[A-Za-z0-9.:-]+$", max_length=120)]
@@ -65,6 +66,7 @@ class Indicator(_Entry):
     reason: Words | None = None
     source: Words
     verified: bool
+    better: Literal["more", "less"] = "more"
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

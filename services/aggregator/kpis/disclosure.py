@@ -52,6 +52,8 @@ def publishable(outcome: Outcome, thresholds: Thresholds = THRESHOLDS) -> Outcom
         return replace(outcome, population=None)
     if outcome.subject.kind == "junction":
         return _traffic(outcome, thresholds)
+    if outcome.subject.kind == "service":
+        return _service(outcome, thresholds)
     if outcome.subject.kind == "application":
         few = outcome.population < thresholds.members
         return _withheld(outcome, _FEW_MEMBERS) if few else outcome
@@ -66,6 +68,15 @@ def _energy(result: Result, thresholds: Thresholds) -> Outcome:
         return result
     figures = {name: value for name, value in result.figures.items() if name in _KEPT}
     return replace(result, baseline=None, reported=None, change_percent=None, figures=figures, series={})
+
+
+def _service(result: Result, thresholds: Thresholds) -> Outcome:
+    """The service's own use tells of no home; what it saved is an amount of the families."""
+    if result.variant != "net_effect":
+        return result
+    share = result.largest_share or 0.0
+    few = result.population < thresholds.homes_for_amounts or share > thresholds.largest_share
+    return _withheld(result, _FEW_HOMES) if few else result
 
 
 def _traffic(result: Result, thresholds: Thresholds) -> Outcome:

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-__all__ = ["Conversion", "Emission", "FactorProblem", "FactorSet", "HeatShare", "parse_factors"]
+__all__ = ["Conversion", "Emission", "FactorProblem", "FactorSet", "HeatShare", "Parameter", "parse_factors"]
 
 Positive = Annotated[float, Field(gt=0)]
 
@@ -54,6 +54,14 @@ class Emission(_Row):
     vintage: str
 
 
+class Parameter(_Row):
+    """A number of the model of this service's own footprint, in a unit of its own."""
+
+    name: Annotated[str, Field(pattern=r"^ict_[a-z0-9_]+$")]
+    value: Positive
+    unit: str
+
+
 class FactorSet(BaseModel):
     """All factors of one edition."""
 
@@ -63,6 +71,7 @@ class FactorSet(BaseModel):
     conversions: tuple[Conversion, ...]
     heat_shares: tuple[HeatShare, ...]
     emissions: tuple[Emission, ...] = ()
+    parameters: tuple[Parameter, ...] = ()
 
     @model_validator(mode="after")
     def _one_basis(self) -> Self:
@@ -78,6 +87,17 @@ class FactorSet(BaseModel):
             if (row.carrier, row.unit) == (carrier, unit):
                 return row.kwh_per_unit
         return None
+
+    def emission_kgco2e_per_kwh(self, carrier: str, use: str = "all") -> float | None:
+        """Greenhouse gas of a kWh, or `None` if the set has no row."""
+        for row in self.emissions:
+            if (row.carrier, row.use) == (carrier, use):
+                return row.kgco2e_per_kwh
+        return None
+
+    def parameter(self, name: str) -> float | None:
+        """A number of the model of the own footprint, or `None` if the set has no row."""
+        return next((row.value for row in self.parameters if row.name == name), None)
 
     def heat_share(self, carrier: str) -> float | None:
         """The default share, or `None` if the set has none."""

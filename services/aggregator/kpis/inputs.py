@@ -6,9 +6,21 @@ from datetime import date
 from typing import Literal, NamedTuple
 
 from services.aggregator.kpis.factors import FactorSet
+from services.aggregator.kpis.facts import Facts
 from services.aggregator.kpis.results import Period, Subject
 
-__all__ = ["DayValue", "Evaluation", "Home", "Inputs", "JunctionTraffic", "Question", "RegisterDays", "TrafficHour"]
+__all__ = [
+    "DayValue",
+    "Evaluation",
+    "Home",
+    "Inputs",
+    "JunctionTraffic",
+    "ProcessUse",
+    "Question",
+    "RegisterDays",
+    "TrafficHour",
+    "UsedHour",
+]
 
 
 class DayValue(NamedTuple):
@@ -76,6 +88,27 @@ class Evaluation(NamedTuple):
     recommendation: int | None = None
 
 
+class UsedHour(NamedTuple):
+    """What a process of this service said of its own use in a local hour.
+
+    Seconds of CPU, seconds that it told of, events that it made of messages, and joules where the machine counts them
+    in each statement of the hour.
+    """
+
+    cpu_s: float
+    elapsed_s: float
+    events: float
+    energy_j: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessUse:
+    """A process of this service, by its pseudonym, by local day and hour."""
+
+    id: str
+    hours: Mapping[tuple[date, int], UsedHour]
+
+
 @dataclass(frozen=True, slots=True)
 class Inputs:
     """Everything that was read for a report."""
@@ -87,6 +120,9 @@ class Inputs:
     junctions: tuple[JunctionTraffic, ...] = ()
     evaluations: tuple[Evaluation, ...] = ()
     """In the order of time."""
+    usage: tuple[ProcessUse, ...] = ()
+    facts: Facts = field(default_factory=Facts)
+    """What the city entered."""
 
 
 class Question(NamedTuple):

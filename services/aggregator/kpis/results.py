@@ -25,6 +25,7 @@ __all__ = [
     "Subject",
     "Target",
     "Text",
+    "Trend",
     "fingerprint_of",
 ]
 
@@ -60,12 +61,12 @@ class Period(NamedTuple):
 
 
 class Subject(NamedTuple):
-    """Whom a result is about: the programme as a whole, a team, a junction, an application.
+    """Whom a result is about: the programme as a whole, a team, a junction, an application, this service itself.
 
     `id` and `label` may be published.
     """
 
-    kind: Literal["programme", "team", "junction", "application"]
+    kind: Literal["programme", "team", "junction", "application", "service"]
     id: str
     label: str
 
@@ -98,10 +99,23 @@ class Interval(NamedTuple):
 
 
 class Target(NamedTuple):
-    """The goal, in the unit of the value."""
+    """The goal, in the unit of the value: to be reached or passed, or, with `at_most`, not to be passed; by a day."""
 
     value: float
     source: Text
+    due: date | None = None
+    at_most: bool = False
+
+
+class Trend(NamedTuple):
+    """The direction over comparable periods, this one included, in the unit of the value for each year.
+
+    `values` are what was told of each period, by its first day in ISO form.
+    """
+
+    slope_per_year: float
+    values: Mapping[str, float]
+    method: str
 
 
 Reason = Literal["no_baseline", "no_data", "low_coverage", "no_weather", "small_group", "not_comparable"]
@@ -137,6 +151,7 @@ class Result:
         reported: the amount of the period.
         change_percent: of the amount, against the baseline; negative is less.
         target: the goal.
+        trend: the direction over the same days of earlier years, of which there are two at least.
         coverage: measured share of what should have been measured, 0 to 1.
         population: how many homes or vehicles stand behind it.
         enrolled: how many homes could have.
@@ -170,6 +185,7 @@ class Result:
     reported: Amount | None = None
     change_percent: float | None = None
     target: Target | None = None
+    trend: Trend | None = None
     enrolled: int | None = None
     largest_share: float | None = None
     interval: Interval | None = None
@@ -185,7 +201,9 @@ class Result:
     @property
     def reached(self) -> bool | None:
         """Whether the goal is reached; `None` without one."""
-        return None if self.target is None else self.value >= self.target.value
+        if self.target is None:
+            return None
+        return self.value <= self.target.value if self.target.at_most else self.value >= self.target.value
 
 
 Outcome = Result | NotAssessed
