@@ -1,7 +1,6 @@
 """Making a report: read the store, ask the indicators, write files and points."""
 
 import asyncio
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from importlib.resources import files
@@ -27,6 +26,7 @@ from services.aggregator.series import Family, Weather, read_evaluations, read_h
 from services.ingest.assembly import keys_of
 from services.ingest.pseudonyms import KeyProblem
 from services.running import open_store
+from services.runtime.junctionfile import JunctionProblem, read_junctions
 from services.runtime.registry import Registry, RegistryProblem, read_registry
 from services.runtime.settings import ConfigurationProblem, Settings
 
@@ -225,11 +225,9 @@ def _junction_names(path: Path | None) -> dict[str, str]:
     if path is None:
         return {}
     try:
-        features = json.loads(path.read_text("utf-8"))["features"]
-        properties = [feature["properties"] for feature in features]
-        return {str(each["id"]): str(each.get("name") or each["id"]) for each in properties}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ReportProblem(f"junctions_file {path}: cannot be read; `garonne check` says what is wrong") from error
+        return {each.id: each.name for each in read_junctions(path).zones}
+    except JunctionProblem as problem:
+        raise ReportProblem(str(problem)) from problem
 
 
 async def _read(  # noqa: PLR0913, PLR0917 - what to read, from where

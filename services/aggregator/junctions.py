@@ -5,12 +5,14 @@ older one the log is read again. A map, the signals and the vehicles of a juncti
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
 from schemas.envelope import Event
 from schemas.mobility import IntersectionGeometry, PriorityRequest, PriorityStatus, SignalState, VehicleState
 from services.aggregator.mobility.fixes import fix_of
+from services.aggregator.mobility.geometry import Junction
 from services.aggregator.mobility.points import passage_point, signal_points
 from services.aggregator.mobility.requests import RequestKey, priority_points, request_key
 from services.aggregator.mobility.signals import ASKED_BEFORE_MS, STALE_MS
@@ -40,13 +42,25 @@ class News(NamedTuple):
     high_ms: int
 
 
+class _Zones(dict[str, ZoneRecords]):
+    """Junctions by name, made when they are first heard of, with what the site's file says of their lanes."""
+
+    def __init__(self, surveyed: Mapping[str, Junction]) -> None:
+        super().__init__()
+        self._surveyed = surveyed
+
+    def __missing__(self, name: str) -> ZoneRecords:
+        self[name] = made = ZoneRecords(self._surveyed.get(name))
+        return made
+
+
 class _Kept:
     """What is in memory of one partition: all that was received since `complete_from_ms`, maps since `maps_from_ms`."""
 
-    def __init__(self) -> None:
+    def __init__(self, surveyed: Mapping[str, Junction]) -> None:
         self.complete_from_ms: int | None = None
         self.maps_from_ms: int | None = None
-        self.zones: dict[str, ZoneRecords] = defaultdict(ZoneRecords)
+        self.zones = _Zones(surveyed)
         self.requests: dict[tuple[str, RequestKey], set[PriorityRequest | PriorityStatus]] = defaultdict(set)
 
     def knows(self, at_ms: int) -> bool:
@@ -84,10 +98,13 @@ def _maps_from(at_ms: int) -> int:
 class Junctions:
     """Passages of all partitions of this process."""
 
-    def __init__(self, log: Log, telemetry: AggregatorTelemetry) -> None:
+    def __init__(
+        self, log: Log, telemetry: AggregatorTelemetry, surveyed: Mapping[str, Junction] | None = None
+    ) -> None:
+        """`surveyed`: the lanes of junctions, by their id, where the site's file says them."""
         self._log = log
         self._telemetry = telemetry
-        self._kept: dict[Partition, _Kept] = defaultdict(_Kept)
+        self._kept: dict[Partition, _Kept] = defaultdict(partial(_Kept, surveyed or {}))
 
     def forget(self, lost: frozenset[Partition]) -> None:
         """Another member took these partitions over."""

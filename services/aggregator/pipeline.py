@@ -11,11 +11,12 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from schemas.codec import CodecError, decode
+from services.aggregator.mobility.geometry import Junction
 from services.aggregator.ports import Incoming, Log, Point, Store, Unavailable
 from services.aggregator.projection import Placed, Projection
 from services.aggregator.refusing import Sealing
@@ -40,13 +41,15 @@ class Pipeline:
         settings: AggregatorSettings,
         zone: ZoneInfo,
         telemetry: AggregatorTelemetry,
+        surveyed: Mapping[str, Junction] | None = None,
     ) -> None:
+        """`surveyed`: lanes of junctions from the site's file."""
         self._log = log
         self._store = store
         self._sealing = sealing
         self._settings = settings
         self._telemetry = telemetry
-        self._projection = Projection(log, store, zone, telemetry)
+        self._projection = Projection(log, store, zone, telemetry, surveyed)
         self._backoff = Backoff()
         self._working_since: float | None = None
         self._asked = asyncio.Event()

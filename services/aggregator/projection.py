@@ -5,7 +5,7 @@ windows stored. So a reading that comes again, after a crash or a restart, needs
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -19,6 +19,7 @@ from services.aggregator.hourly import Hours
 from services.aggregator.intervals import PREFIX, Interval, IntervalHistory
 from services.aggregator.junctions import Junctions
 from services.aggregator.meters import Checkpoint, Merged, Meter, RegisterKey, checkpoint_before
+from services.aggregator.mobility.geometry import Junction
 from services.aggregator.points import (
     TAGS,
     SeriesKey,
@@ -79,7 +80,14 @@ def _by_interval(event: Event) -> bool:
 class Projection:
     """Histories of registers and minutes of junctions, loaded when they are first touched."""
 
-    def __init__(self, log: Log, store: Store, zone: ZoneInfo, telemetry: AggregatorTelemetry) -> None:
+    def __init__(
+        self,
+        log: Log,
+        store: Store,
+        zone: ZoneInfo,
+        telemetry: AggregatorTelemetry,
+        surveyed: Mapping[str, Junction] | None = None,
+    ) -> None:
         self._log = log
         self._store = store
         self._zone = zone
@@ -89,7 +97,7 @@ class Projection:
         self._partition_of: dict[SeriesKey, Partition] = {}
         self._minutes: dict[Partition, Minutes] = defaultdict(Minutes)
         self._hours: dict[Partition, Hours] = defaultdict(lambda: Hours(store, zone))
-        self._junctions = Junctions(log, telemetry)
+        self._junctions = Junctions(log, telemetry, surveyed)
         self._hazards = Hazards(store)
 
     @property

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from services.aggregator.pipeline import Pipeline, Sealing
 from services.aggregator.ports import Log, Store
+from services.aggregator.surveyed import surveyed_junctions
 from services.aggregator.telemetry import AggregatorTelemetry
 from services.runtime.http import guard_of, serve_telemetry
 from services.runtime.settings import Settings
@@ -36,12 +37,14 @@ async def run_aggregator(  # noqa: PLR0913, PLR0917 - what the command line puts
         telemetry: metrics and health, made anew if not given.
 
     Raises:
+        JunctionProblem: the junctions file is wrong.
         OSError: the port for metrics is taken.
         ExceptionGroup: a defect of ours; nothing is committed that is not stored.
     """
     events = telemetry or AggregatorTelemetry()
     zone = ZoneInfo(settings.timezone)
-    pipeline = Pipeline(log, store, Sealing(seal, device), settings.aggregator, zone, events)
+    surveyed = surveyed_junctions(settings.junctions_file)
+    pipeline = Pipeline(log, store, Sealing(seal, device), settings.aggregator, zone, events, surveyed)
     at = settings.aggregator
     _watch(events, pipeline, at.unhealthy_after_s)
     async with serve_telemetry(events.registry, events.health, at.metrics_port, at.metrics_host, guard_of(at)):

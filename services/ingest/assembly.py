@@ -12,7 +12,8 @@ from services.ingest.mapping import MappingProblem, compile_mapping
 from services.ingest.normalise import Normaliser
 from services.ingest.profiles import Context, Profile, discover
 from services.ingest.pseudonyms import KeyProblem, Keys, Pseudonyms, read_keys
-from services.ingest.zones import ZoneProblem, load_zones
+from services.ingest.zones import ZoneProblem, zones_of
+from services.runtime.junctionfile import read_junctions
 from services.runtime.registry import Registry, RegistryProblem, read_registry
 from services.runtime.settings import ProfileSettings, Settings
 
@@ -94,7 +95,8 @@ def build_normaliser(settings: Settings, *, trial: bool = False) -> tuple[Normal
     keys = keys_of(settings, trial=trial)
     registry = read_registry(settings.households_file)
     names = Pseudonyms(keys, registry.household_of, registry.meter_of)
-    zones = load_zones(settings.junctions_file)
+    file = None if settings.junctions_file is None else read_junctions(settings.junctions_file)
+    zones = zones_of(file)
     contexts = {}
     for name in (profiles := enabled_profiles(settings)):
         site = settings.profiles.get(name, ProfileSettings())
@@ -110,6 +112,7 @@ def build_normaliser(settings: Settings, *, trial: bool = False) -> tuple[Normal
             its_leap_seconds=site.its_leap_seconds,
             oldest=settings.oldest,
             newest=settings.newest,
+            intersections={} if file is None else file.intersections,
         )
     topics = topics_of(settings)
     filters = tuple(dict.fromkeys(each for group in topics.values() for each in group))

@@ -1,21 +1,21 @@
 """The equipped junctions: which one a position belongs to. The edge of a zone cuts trips (c-its.md 6).
 
-The file is GeoJSON (RFC 7946): a FeatureCollection whose features have a property `id` (a public name), perhaps
-`name`, and a Polygon or MultiPolygon, or a Point with `radius_m`. Without a file every position is in the cell
-`q:<quadkey>` of the Bing tile system at zoom 16: 430 m wide in Bordeaux, 611 m at the equator.
+The zones are the junctions of the junctions file (docs/reference/junctions.md). Without a file every position is in
+the cell `q:<quadkey>` of the Bing tile system at zoom 16: 430 m wide in Bordeaux, 611 m at the equator.
 """
 
-import json
 import math
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+from schemas.mobility import IntersectionGeometry
 from services.ingest.profiles import Zones
+from services.runtime.junctionfile import JunctionFile, Zone, is_number, read_junctions
+from services.runtime.junctionfile import JunctionProblem as ZoneProblem
 
-__all__ = ["CELL_ZOOM", "ZoneProblem", "load_zones", "quadkey"]
+__all__ = ["CELL_ZOOM", "ZoneProblem", "load_zones", "quadkey", "zones_of"]
 
 CELL_ZOOM: Final = 16
 _STEP_DEG: Final = 0.0005
@@ -24,11 +24,6 @@ _METRES_PER_DEGREE: Final = 111_195.0
 _CIRCLE_SIDES: Final = 180
 _LARGEST_RADIUS_M: Final = 5000
 _MERCATOR_EDGE_DEG: Final = 85.05112878
-_NAME: Final = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,79}$")
-
-
-class ZoneProblem(Exception):
-    """The junctions file is wrong; the text names the feature and the rule."""
 
 
 def load_zones(path: Path | None) -> Zones:
@@ -37,18 +32,28 @@ def load_zones(path: Path | None) -> Zones:
     Raises:
         ZoneProblem: the file cannot be read, or a feature breaks a rule.
     """
-    if path is None:
+    return zones_of(None if path is None else read_junctions(path))
+
+
+def zones_of(file: JunctionFile | None) -> Zones:
+    """The zones that a file describes; cells without one.
+
+    Raises:
+        ZoneProblem: a zone is no area, or a stop line lies outside of its junction's zone.
+    """
+    if file is None:
         return _Cells()
+    shapes = {}
+    for zone in file.zones:
+        try:
+            shapes[zone.id] = _shape_of(zone)
+        except ZoneProblem as problem:
+            raise ZoneProblem(f"junctions file {file.path}: feature {zone.number} ({zone.id}): {problem}") from None
     try:
-        document = json.loads(path.read_bytes())
-    except OSError as error:
-        raise ZoneProblem(f"junctions file {path}: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
-        raise ZoneProblem(f"junctions file {path}: not JSON: {error}") from error
-    try:
-        return _Junctions(dict(_zones_of(document)))
+        _check_stop_lines(shapes, file.geometries)
     except ZoneProblem as problem:
-        raise ZoneProblem(f"junctions file {path}: {problem}") from None
+        raise ZoneProblem(f"junctions file {file.path}: {problem}") from None
+    return _Junctions(shapes)
 
 
 def quadkey(latitude_deg: float, longitude_deg: float, zoom: int = CELL_ZOOM) -> str:
@@ -116,41 +121,25 @@ class _Junctions:
         return math.hypot(latitude - latitude_deg, (longitude - longitude_deg) * math.cos(math.radians(latitude)))
 
 
-def _zones_of(document: Any) -> Iterator[tuple[str, Any]]:
-    """Name and shape of each feature."""
-    features = document.get("features") if isinstance(document, dict) else None
-    if not isinstance(document, dict) or document.get("type") != "FeatureCollection" or not isinstance(features, list):
-        raise ZoneProblem("must be a GeoJSON FeatureCollection with a list of features")
-    if not features:
-        raise ZoneProblem("has no features: leave the file out to use cells instead of junctions")
-    seen: set[str] = set()
-    for number, feature in enumerate(features, start=1):
-        properties = feature.get("properties") if isinstance(feature, dict) else None
-        properties = properties if isinstance(properties, dict) else {}
-        name = _name_of(properties.get("id"), number, seen)
-        try:
-            yield name, _shape_of(feature.get("geometry"), properties.get("radius_m"))
-        except ZoneProblem as problem:
-            raise ZoneProblem(f"feature {number} ({name}): {problem}") from None
+def _check_stop_lines(shapes: Mapping[str, Any], geometries: Mapping[str, IntersectionGeometry]) -> None:
+    """No vehicle is kept outside of a zone: a stop line there would never be crossed."""
+    from shapely import intersects_xy  # noqa: PLC0415
+
+    for name, geometry in geometries.items():
+        for lane in geometry.lanes:
+            place = lane.nodes[0]
+            if not intersects_xy(shapes[name], place.longitude_deg, place.latitude_deg):
+                raise ZoneProblem(
+                    f"approach {lane.ingress_approach} of {name}, lane {lane.lane_id}: its stop line lies outside of "
+                    "the junction's zone, where no vehicle is kept; draw it as vehicles drive, or make the zone larger"
+                )
 
 
-def _name_of(name: Any, number: int, seen: set[str]) -> str:
-    if not isinstance(name, str) or not _NAME.match(name):
-        raise ZoneProblem(
-            f"feature {number}: properties.id must be a public name of at most 80 letters, digits and _ . : / -"
-        )
-    if name.startswith("q:"):
-        raise ZoneProblem(f"feature {number} ({name}): an id must not begin with q:, which names cells")
-    if name in seen:
-        raise ZoneProblem(f"feature {number} ({name}): the id is used twice")
-    seen.add(name)
-    return name
-
-
-def _shape_of(geometry: Any, radius_m: Any) -> Any:
+def _shape_of(zone: Zone) -> Any:
+    geometry = zone.geometry
     kind = geometry.get("type") if isinstance(geometry, dict) else None
     if kind == "Point":
-        return _circle(geometry.get("coordinates"), radius_m)
+        return _circle(geometry.get("coordinates"), zone.radius_m)
     if kind not in ("Polygon", "MultiPolygon"):
         raise ZoneProblem("geometry must be a Polygon, a MultiPolygon, or a Point with the property radius_m")
     from shapely.geometry import shape  # noqa: PLC0415
@@ -168,9 +157,9 @@ def _shape_of(geometry: Any, radius_m: Any) -> Any:
 
 
 def _circle(coordinates: Any, radius_m: Any) -> Any:
-    if not _is_number(radius_m) or not 0 < radius_m <= _LARGEST_RADIUS_M:
+    if not is_number(radius_m) or not 0 < radius_m <= _LARGEST_RADIUS_M:
         raise ZoneProblem(f"a Point needs the property radius_m, more than 0 and at most {_LARGEST_RADIUS_M}")
-    if not isinstance(coordinates, list) or len(coordinates) < 2 or not all(map(_is_number, coordinates)):
+    if not isinstance(coordinates, list) or len(coordinates) < 2 or not all(map(is_number, coordinates)):
         raise ZoneProblem("a Point needs two coordinates: longitude, latitude")
     longitude, latitude = coordinates[:2]
     _check_degrees(longitudes=(longitude,), latitudes=(latitude,))
@@ -184,10 +173,6 @@ def _circle(coordinates: Any, radius_m: Any) -> Any:
     )
 
 
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)
-
-
-def _check_degrees(longitudes: tuple[float, ...], latitudes: tuple[float, ...]) -> None:
+def _check_degrees(longitudes: Iterable[float], latitudes: Iterable[float]) -> None:
     if not all(-180 <= each <= 180 for each in longitudes) or not all(-90 <= each <= 90 for each in latitudes):
         raise ZoneProblem("coordinates must be longitude -180..180, then latitude -90..90, in degrees (WGS 84)")

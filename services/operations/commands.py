@@ -167,12 +167,15 @@ def rebuild(  # noqa: PLR0913, PLR0917 - the options of the command
 async def _rebuild(settings: "Settings", folder: Path, times: tuple[datetime | None, datetime | None]) -> "Comparison":
     from zoneinfo import ZoneInfo
 
+    from services.aggregator.surveyed import surveyed_junctions
     from services.offline import progress
     from services.operations.rebuilding import Rebuild
     from services.running import open_scan, open_store
 
     async with open_store(settings) as live:
-        work = Rebuild(open_scan(settings), live, folder / "series.sqlite", ZoneInfo(settings.timezone))
+        surveyed = surveyed_junctions(settings.junctions_file)
+        zone = ZoneInfo(settings.timezone)
+        work = Rebuild(open_scan(settings), live, folder / "series.sqlite", zone, surveyed=surveyed)
         try:
             with progress() as bar:
                 task = bar.add_task("Reading the event log", total=await work.total())
@@ -184,6 +187,7 @@ async def _rebuild(settings: "Settings", folder: Path, times: tuple[datetime | N
 async def _swap(settings: "Settings") -> int:
     from zoneinfo import ZoneInfo
 
+    from services.aggregator.surveyed import surveyed_junctions
     from services.offline import progress
     from services.operations.rebuilding import Rebuild
     from services.operations.swapping import swap_embedded
@@ -193,7 +197,8 @@ async def _swap(settings: "Settings") -> int:
     async with open_store(settings) as live:
 
         def work(path: Path) -> Rebuild:
-            return Rebuild(scan, live, path, ZoneInfo(settings.timezone))
+            surveyed = surveyed_junctions(settings.junctions_file)
+            return Rebuild(scan, live, path, ZoneInfo(settings.timezone), surveyed=surveyed)
 
         with progress() as bar:
             task = bar.add_task("Reading the event log", total=None)

@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from services.aggregator.lineprotocol import series
+from services.aggregator.mobility.geometry import Junction
 from services.aggregator.pipeline import Pipeline, Sealing
 from services.aggregator.ports import BUCKETS, FieldValue, Incoming, Partition, Point, Refusal, Row, Store
 from services.aggregator.scanning import EVENTS, Scan
@@ -161,7 +162,16 @@ class _Fresh(SqliteStore):
 class Rebuild:
     """Computes into a fresh file and compares."""
 
-    def __init__(self, scan: Scan, live: Store, path: Path, zone: ZoneInfo, *, patience_s: float = 120.0) -> None:
+    def __init__(  # noqa: PLR0913 - what a computation rests on
+        self,
+        scan: Scan,
+        live: Store,
+        path: Path,
+        zone: ZoneInfo,
+        *,
+        patience_s: float = 120.0,
+        surveyed: Mapping[str, Junction] | None = None,
+    ) -> None:
         """Set up.
 
         Args:
@@ -170,12 +180,14 @@ class Rebuild:
             path: a file that does not exist yet.
             zone: of local days.
             patience_s: how long the live aggregator may take to store what the log has.
+            surveyed: lanes of junctions from the site's file, as the live aggregator has them.
         """
         self._scan = scan
         self._live = live
         self._fresh = _Fresh(path)
         self._zone = zone
         self._patience_s = patience_s
+        self._surveyed = surveyed
         self._at: Mapping[Partition, int] = {}
         self._result = Comparison()
 
@@ -242,7 +254,7 @@ class Rebuild:
         log = _WholeLog(self._scan, self._at, ends)
         settings = AggregatorSettings()
         sealing = Sealing(lambda _topic, content: content, "d_0000000000000000")
-        pipeline = Pipeline(log, self._fresh, sealing, settings, self._zone, AggregatorTelemetry())
+        pipeline = Pipeline(log, self._fresh, sealing, settings, self._zone, AggregatorTelemetry(), self._surveyed)
         while batch := await log.poll(settings.batch, 0):
             await pipeline.store(batch)
             self._result.records += len(batch)

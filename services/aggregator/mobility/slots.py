@@ -48,9 +48,13 @@ class Shown(NamedTuple):
 
 
 class ZoneRecords:
-    """What is in memory of one junction: three sets, and what was made of them."""
+    """What is in memory of one junction: three sets, and what was made of them.
 
-    def __init__(self) -> None:
+    `surveyed` is what the site's file says of the lanes; then no MAPEM counts, whatever it says (docs/adr/0026).
+    """
+
+    def __init__(self, surveyed: Junction | None = None) -> None:
+        self._surveyed = surveyed
         self.fixes: dict[str, set[Fix]] = {}
         self._signals: dict[SignalState, int] = {}
         self._maps: dict[int, set[IntersectionGeometry]] = {}
@@ -102,6 +106,8 @@ class ZoneRecords:
 
     def junctions(self, at_ms: int) -> list[Junction]:
         """The maps that hold at an instant, the one to be believed first: the newest, then the highest revision."""
+        if self._surveyed is not None:
+            return [self._surveyed]
         slot_ms = at_ms - at_ms % MAP_MS
         if slot_ms not in self._junctions:
             newest: list[Junction] = []

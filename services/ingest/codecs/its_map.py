@@ -126,7 +126,7 @@ def _intersection(geometry: Tree, arrival: Arrival) -> IntersectionGeometry:
         clock=at.clock,
         flags=at.flags,
         retained=arrival.message.retained,
-        intersection=intersection_of(geometry),
+        intersection=intersection_of(geometry, arrival.context),
         revision=integer(geometry, "revision", 0, 127),
         reference=reference,
         lane_width_m=LANE_WIDTH(first(geometry, "laneWidth")),

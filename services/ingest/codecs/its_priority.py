@@ -10,7 +10,7 @@ from services.ingest.codecs import its_time
 from services.ingest.codecs.its_signals import intersection_of, message_time
 from services.ingest.codecs.its_tree import Arrival, Enumeration, Tree, child, first, integer, items, part
 from services.ingest.codecs.its_units import DSRC_ELEVATION, DSRC_HEADING, DSRC_SPEED, position_of, whole
-from services.ingest.profiles import Ignored, Unparseable
+from services.ingest.profiles import Context, Ignored, Unparseable
 
 __all__ = ["priority_requests", "priority_statuses"]
 
@@ -75,7 +75,7 @@ def priority_requests(srem: Tree, arrival: Arrival) -> tuple[PriorityRequest, ..
     requestor = child(srem, "requestor")
     pseudonym = arrival.context.names.vehicle(_station(first(requestor, "id")), at.at)
     role = _ROLE(first(part(requestor, "type") or {}, "role"))
-    known = {"requestor": pseudonym, "role": role, **_whereabouts(requestor)}
+    known = {"requestor": pseudonym, "role": role, **_whereabouts(requestor, arrival.context)}
     found = tuple(_request(each, arrival, at, known) for each in items(srem, "requests"))
     return found or Ignored("no-priority-request")
 
@@ -90,7 +90,7 @@ def _request(package: Tree, arrival: Arrival, at: Reading, known: dict[str, Any]
         clock=at.clock,
         flags=at.flags,
         retained=arrival.message.retained,
-        intersection=intersection_of(request),
+        intersection=intersection_of(request, arrival.context),
         request_id=integer(request, "requestID", 0, 255),
         request_type=_REQUEST_TYPES[request_type or 0],
         inbound_lane=_lane(request, "inBoundLane"),
@@ -101,17 +101,23 @@ def _request(package: Tree, arrival: Arrival, at: Reading, known: dict[str, Any]
     )
 
 
-def _whereabouts(requestor: Tree) -> dict[str, Any]:
-    """Where the requestor was and how fast, in the units of SAE J2735: 0.02 m/s and 0.0125 degrees."""
+def _whereabouts(requestor: Tree, context: Context) -> dict[str, Any]:
+    """Where the requestor was and how fast, in the units of SAE J2735: 0.02 m/s and 0.0125 degrees.
+
+    A request is sent long before the junction. Outside of all zones it is kept, but not where it came from.
+    """
     vector = part(requestor, "position") or {}
     place = part(vector, "position") or {}
     speed = first(vector, "speed")
+    position = position_of(
+        first(place, "lat", "latitude"),
+        first(place, "long", "lon", "longitude"),
+        DSRC_ELEVATION(first(place, "elevation")),
+    )
+    if position is not None and context.zones.at(position.latitude_deg, position.longitude_deg) is None:
+        position = None
     return {
-        "position": position_of(
-            first(place, "lat", "latitude"),
-            first(place, "long", "lon", "longitude"),
-            DSRC_ELEVATION(first(place, "elevation")),
-        ),
+        "position": position,
         "speed_mps": DSRC_SPEED(first(speed, "speed") if type(speed) is dict else speed),
         "heading_deg": DSRC_HEADING(first(vector, "heading")),
     }
@@ -125,7 +131,7 @@ def priority_statuses(ssem: Tree, arrival: Arrival) -> tuple[PriorityStatus, ...
     """
     at = _time(ssem, arrival)
     found = tuple(
-        _status(package, intersection_of(each), arrival, at)
+        _status(package, intersection_of(each, arrival.context), arrival, at)
         for each in items(ssem, "status")
         for package in items(each, "sigStatus")
     )

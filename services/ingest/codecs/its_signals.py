@@ -17,7 +17,7 @@ from services.ingest.codecs.its_tree import (
     part,
 )
 from services.ingest.codecs.its_units import whole
-from services.ingest.profiles import Ignored, Unparseable
+from services.ingest.profiles import Context, Ignored, Unparseable
 
 __all__ = ["COLOURS", "EVENT_STATE", "NO_INTERSECTION", "intersection_of", "message_time", "signal_states"]
 
@@ -70,10 +70,10 @@ _LAST_MARK: Final = 36_111
 """TimeMark is INTEGER (0..36001) in ISO/TS 19091 and (0..36111) in SAE J2735:2020."""
 
 
-def intersection_of(tree: Tree) -> str:
-    """`region:id` of an IntersectionReferenceID; a missing region is 0."""
+def intersection_of(tree: Tree, context: Context) -> str:
+    """The junction that the site says an IntersectionReferenceID is of; else `region:id`, a missing region being 0."""
     reference = child(tree, "id")
-    return f"{integer(reference, 'region', 0, 65_535, default=0)}:{integer(reference, 'id', 0, 65_535)}"
+    return context.junction(integer(reference, "region", 0, 65_535, default=0), integer(reference, "id", 0, 65_535))
 
 
 def message_time(minute: int | None, millisecond: int | None, arrival: Arrival) -> Reading:
@@ -118,7 +118,7 @@ def _intersection(state: Tree, minute: int, arrival: Arrival) -> SignalState:
         clock=at.clock,
         flags=at.flags,
         retained=arrival.message.retained,
-        intersection=intersection_of(state),
+        intersection=intersection_of(state, arrival.context),
         revision=integer(state, "revision", 0, 127),
         status=flags_set(first(state, "status"), STATUS, "status"),
         groups=tuple(_group(each, reference_ms) for each in items(state, "states")),

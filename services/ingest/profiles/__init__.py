@@ -84,7 +84,7 @@ class Context:
 
     `mapping` gives meaning to names that a user chose (`{"SML.Total_in": "import_energy total kWh"}`);
     `oldest` is how far back a source time is believed, `newest` how far ahead. `memory` is the only thing that lasts
-    from one message to the next.
+    from one message to the next. `intersections` names the junction of each intersection id that messages have.
     """
 
     names: Names
@@ -95,6 +95,12 @@ class Context:
     oldest: timedelta = timedelta(days=3 * 366)
     newest: timedelta = timedelta(minutes=10)
     memory: Memory = field(default_factory=Memory)
+    intersections: Mapping[str, str] = field(default_factory=dict)
+
+    def junction(self, region: int, number: int) -> str:
+        """The junction that an intersection id of a message is of; an unknown id stands for itself, as `region:id`."""
+        said = f"{region}:{number}"
+        return self.intersections.get(said, said)
 
 
 Parse = Callable[[Message, Context], tuple[AnyRecord, ...] | Ignored]

@@ -31,7 +31,7 @@ def platform_signals(body: Tree, arrival: Arrival) -> tuple[SignalState, ...]:
         clock=at.clock,
         flags=at.flags,
         retained=arrival.message.retained,
-        intersection=f"{region}:{integer(body, 'stationId', 0, 65_535)}",
+        intersection=arrival.context.junction(region, integer(body, "stationId", 0, 65_535)),
         revision=revision if revision >= 0 else None,
         groups=tuple(_group(each) for each in items(body, "states")),
     )
