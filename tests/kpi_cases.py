@@ -115,8 +115,8 @@ def _evaluations(rows: Sequence[dict[str, Any]]) -> Iterator[Evaluation]:
 
 def _process(described: dict[str, Any]) -> ProcessUse:
     """A process that says the same in each hour, of the first `hours` of each day."""
-    names = ("cpu_s", "elapsed_s", "events")
-    hour = UsedHour(*(float(described[name]) for name in names), described.get("energy_j"))
+    cpu_s, elapsed_s, events = (float(described[name]) for name in ("cpu_s", "elapsed_s", "events"))
+    hour = UsedHour(cpu_s, elapsed_s, events, described.get("energy_j"))
     known = {(day, each): hour for day in _days(described) for each in range(described["hours"])}
     return ProcessUse(described["id"], known)
 

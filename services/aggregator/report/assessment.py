@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from services.aggregator.kpis import Kpi, discover
 from services.aggregator.kpis.catalogue import catalogue
-from services.aggregator.kpis.disclosure import publishable
+from services.aggregator.kpis.disclosure import PUBLIC, publishable
 from services.aggregator.kpis.inputs import Inputs, Question
 from services.aggregator.kpis.results import NotAssessed, Outcome, Period, Subject
 from services.aggregator.points import TAGS
@@ -62,7 +62,7 @@ def kpi_points(answers: Sequence[Answer], ends_ns: Mapping[Period, int]) -> list
     """Points of measurement `kpi`, at the end of what each value is about.
 
     A value that is withheld is written as `assessed = false`. An earlier number stays beside it, as stores merge
-    fields: readers ask for `assessed = true`.
+    fields: readers ask for `assessed = true`; and for `public = true`, where they show it to everybody.
 
     Args:
         answers: from `assess_all`.
@@ -90,6 +90,7 @@ def kpi_points(answers: Sequence[Answer], ends_ns: Mapping[Period, int]) -> list
                 "fingerprint": outcome.fingerprint,
                 "method_version": outcome.method_version,
                 "period_start": outcome.period.start.isoformat(),
+                "public": not isinstance(publishable(outcome, PUBLIC), NotAssessed),
             }
         tags = {"kpi": f"{kpi.name}.{outcome.variant}", "programme": kpi.programme, "subject": outcome.subject.id}
         named = tuple((name, tags[name]) for name in TAGS["kpi"])

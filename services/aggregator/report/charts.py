@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from services.aggregator.kpis.results import Language
 from services.aggregator.report.wording import number
 
-__all__ = ["Bar", "Chart", "Drawn", "bars", "hours", "signature", "winters"]
+__all__ = ["Bar", "Chart", "Drawn", "bars", "draw", "hours", "signature", "winters"]
 
 INK: Final = "#12303f"
 QUIET: Final = "#566973"
@@ -78,7 +78,7 @@ class Bar(NamedTuple):
     strong: bool = True
 
 
-def _draw(chart: Chart, plot: Callable[[Any, bool], float], wide_in: float = _HALF_IN) -> Drawn:
+def draw(chart: Chart, plot: Callable[[Any, bool], float], wide_in: float = _HALF_IN) -> Drawn:
     """Draw wide and narrow; `plot` gets axes and whether it is narrow, and gives the height in inches."""
     drawn = []
     for suffix, width in (("w", wide_in), ("n", _NARROW_IN)):
@@ -153,7 +153,7 @@ def bars(chart: Chart, rows: Sequence[Bar], language: Language, goal: tuple[floa
         axes.xaxis.set_major_formatter(lambda value, _: number(value, language))
         return 0.95 + len(rows) * 0.29
 
-    return _draw(chart, plot, _HALF_IN if goal is None else _WHOLE_IN)
+    return draw(chart, plot, _HALF_IN if goal is None else _WHOLE_IN)
 
 
 def winters(
@@ -205,7 +205,7 @@ def winters(
         axes.margins(x=0.01)
         return 2.8 if narrow else 3.1
 
-    return _draw(chart, plot)
+    return draw(chart, plot)
 
 
 def signature(
@@ -239,7 +239,7 @@ def signature(
         axes.legend(loc="lower right")
         return 2.9 if narrow else 3.1
 
-    return _draw(chart, plot)
+    return draw(chart, plot)
 
 
 def _trend(axes: Any, points: Sequence[tuple[float, float]], colour: str) -> None:
@@ -267,4 +267,4 @@ def hours(chart: Chart, counts: Mapping[int, float], language: Language, unit: s
         axes.yaxis.set_major_locator(mpl.ticker.MaxNLocator(5, integer=True))
         return 2.6 if narrow else 2.8
 
-    return _draw(chart, plot)
+    return draw(chart, plot)
