@@ -13,6 +13,7 @@ from schemas.envelope import Event
 from schemas.mobility import IntersectionGeometry, PriorityRequest, PriorityStatus, SignalState, VehicleState
 from services.aggregator.mobility.fixes import fix_of
 from services.aggregator.mobility.geometry import Junction
+from services.aggregator.mobility.hours import HOUR_MS, crowd_bit
 from services.aggregator.mobility.points import passage_point, signal_points
 from services.aggregator.mobility.requests import RequestKey, priority_points, request_key
 from services.aggregator.mobility.signals import ASKED_BEFORE_MS, STALE_MS
@@ -20,10 +21,11 @@ from services.aggregator.mobility.slots import AHEAD_MS, BACK_MS, MAP_MS, SLOT_M
 from services.aggregator.points import instant, milliseconds
 from services.aggregator.ports import Incoming, Log, Partition, Point
 from services.aggregator.rereading import records_since
+from services.aggregator.rollups import Crowd
 from services.aggregator.telemetry import AggregatorTelemetry
 from services.aggregator.traffic import HORIZON_MS, MARGIN_MS
 
-__all__ = ["JunctionRecord", "Junctions"]
+__all__ = ["Changes", "JunctionRecord", "Junctions"]
 
 JunctionRecord = VehicleState | SignalState | IntersectionGeometry | PriorityRequest | PriorityStatus
 
@@ -52,6 +54,21 @@ class _Zones(dict[str, ZoneRecords]):
     def __missing__(self, name: str) -> ZoneRecords:
         self[name] = made = ZoneRecords(self._surveyed.get(name))
         return made
+
+
+class Changes(NamedTuple):
+    """Points of minutes, and by hour and group the bits of those whom they are about (`mobility.hours`)."""
+
+    points: list[Point]
+    crowds: defaultdict[Crowd, int]
+
+    def add(self, point: Point, group: str, whose: str) -> None:
+        """A point, the tag that names its group, and the pseudonym that it is of."""
+        self.points.append(point)
+        tags, at_ms = dict(point.tags), point.time_ns // 1_000_000
+        self.crowds[point.measurement, tags["zone"], at_ms - at_ms % HOUR_MS, tags[group]] |= crowd_bit(
+            tags["zone"], whose
+        )
 
 
 class _Kept:
@@ -115,8 +132,8 @@ class Junctions:
         """Forget everything; it is read again when needed."""
         self._kept.clear()
 
-    async def take(self, placed: Sequence[tuple[Incoming, Event]]) -> list[Point]:
-        """The points of passages that a batch changes.
+    async def take(self, placed: Sequence[tuple[Incoming, Event]]) -> Changes:
+        """The points of passages, requests and signals that a batch changes.
 
         Raises:
             Unavailable: the log cannot be read now.
@@ -125,9 +142,14 @@ class Junctions:
         for incoming, event in placed:
             if isinstance(event.record, JunctionRecord) and _is_believed(event.record):
                 told[incoming.topic, incoming.partition].append((incoming, event.record))
-        return [point for place, records in told.items() for point in await self._of_partition(place, records)]
+        changes = Changes([], defaultdict(int))
+        for place, records in told.items():
+            await self._of_partition(place, records, changes)
+        return changes
 
-    async def _of_partition(self, place: Partition, believed: Sequence[tuple[Incoming, JunctionRecord]]) -> list[Point]:
+    async def _of_partition(
+        self, place: Partition, believed: Sequence[tuple[Incoming, JunctionRecord]], changes: Changes
+    ) -> None:
         kept, first_offset = self._kept[place], believed[0][0].offset
         if kept.complete_from_ms is None and first_offset == 0:
             kept.complete_from_ms = kept.maps_from_ms = -(2**62)
@@ -139,9 +161,8 @@ class Junctions:
                     _remember(kept, record)
             kept.complete_from_ms = kept.maps_from_ms = from_ms
             self._telemetry.reread.inc()
-        points = _changed(kept, [record for _, record in believed])
+        _change(kept, [record for _, record in believed], changes)
         kept.forget(max(incoming.timestamp_ms for incoming, _ in believed))
-        return points
 
 
 def _is_believed(record: JunctionRecord) -> bool:
@@ -185,15 +206,16 @@ def _remember(kept: _Kept, record: JunctionRecord) -> News | None:
     return News(_zone_of(record), None, slot_ms, slot_ms + 2 * MAP_MS) if zone.add_map(record) else None
 
 
-def _changed(kept: _Kept, records: Sequence[JunctionRecord]) -> list[Point]:
+def _change(kept: _Kept, records: Sequence[JunctionRecord], changes: Changes) -> None:
     """The points of all minutes of vehicles and requests that these records may change."""
     dirty: dict[tuple[str, str], set[int]] = defaultdict(set)
     spoken: dict[str, set[int]] = defaultdict(set)
-    points: list[Point] = []
+    points = changes.points
     for news in {news for record in records if (news := _remember(kept, record)) is not None}:
         if isinstance(news.of, tuple):
             minutes = (news.low_ms, news.high_ms)
-            points += priority_points(news.zone, kept.requests[news.zone, news.of], minutes)
+            for point in priority_points(news.zone, kept.requests[news.zone, news.of], minutes):
+                changes.add(point, "role", news.of[0])
             continue
         zone = kept.zones[news.zone]
         for vehicle in list(zone.fixes) if news.of is None else [news.of]:
@@ -208,5 +230,5 @@ def _changed(kept: _Kept, records: Sequence[JunctionRecord]) -> list[Point]:
         for start_ms in sorted(starts):
             points += signal_points(zone_name, kept.zones[zone_name].shown(start_ms).signals, start_ms)
     for (zone_name, vehicle), starts in sorted(dirty.items()):
-        points += map(passage_point, slots_of(zone_name, kept.zones[zone_name], vehicle, starts))
-    return points
+        for slot in slots_of(zone_name, kept.zones[zone_name], vehicle, starts):
+            changes.add(passage_point(slot), "station", vehicle)

@@ -39,6 +39,7 @@ from services.aggregator.points import (
 from services.aggregator.ports import Incoming, Log, Partition, Point, Store
 from services.aggregator.registers import Reading
 from services.aggregator.rereading import records_since
+from services.aggregator.rollups import Rollups
 from services.aggregator.telemetry import AggregatorTelemetry
 from services.aggregator.traffic import HORIZON_MS, MARGIN_MS, MINUTE_MS, Minutes, Sample, sample_of
 from services.aggregator.voice import TooOld
@@ -99,6 +100,7 @@ class Projection:
         self._hours: dict[Partition, Hours] = defaultdict(lambda: Hours(store, zone))
         self._junctions = Junctions(log, telemetry, surveyed)
         self._hazards = Hazards(store)
+        self._rollups = Rollups(store, zone)
 
     @property
     def kept(self) -> int:
@@ -114,6 +116,7 @@ class Projection:
         self._junctions.forget(lost)
         if lost:
             self._hazards.clear()
+            self._rollups.clear()
         for series in [series for series, partition in self._partition_of.items() if partition in lost]:
             self._meters.pop(series, None)
             del self._partition_of[series]
@@ -129,6 +132,7 @@ class Projection:
         self._hours.clear()
         self._junctions.clear()
         self._hazards.clear()
+        self._rollups.clear()
 
     async def erase(self, batch: Sequence[Incoming]) -> Sequence[Incoming]:
         """What a batch leaves to be taken: at a tombstone all that was made of its key is deleted, here and stored.
@@ -185,7 +189,9 @@ class Projection:
             raw.extend(points.raw)
         for place, samples in vehicles.items():
             derived.extend(await self._traffic(place, samples))
-        derived.extend(await self._junctions.take(placed))
+        junctions = await self._junctions.take(placed)
+        derived.extend(junctions.points)
+        derived.extend(await self._rollups.take(junctions.points, junctions.crowds))
         derived.extend(await self._hazards.take(placed))
         return Batch(derived, raw, checkpoints)
 

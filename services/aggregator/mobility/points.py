@@ -24,6 +24,7 @@ def passage_point(slot: Slot) -> Point:
     burnt = [each.burnt for each in passages if each.burnt is not None]
     fields: dict[str, FieldValue] = {
         "passages": len(passages),
+        "first_passages": slot.first_passages,
         "stops": sum(len(each.stops) for each in passages),
         "stopped_s": float(sum(each.stopped_s for each in passages)),
         "idle_s": float(sum(each.idle_s for each in passages)),

@@ -29,7 +29,11 @@ MAP_MS: Final = 900_000
 
 
 class Slot(NamedTuple):
-    """A vehicle on an approach in a minute: its passages there, most often none or one."""
+    """A vehicle on an approach in a minute: its passages there, most often none or one.
+
+    `first_passages` is 1 if one of them is the first of the vehicle at this junction, on any approach, for a quarter
+    of an hour: so first passages in a quarter of an hour are passages of different vehicles.
+    """
 
     zone: str
     vehicle: str
@@ -38,6 +42,7 @@ class Slot(NamedTuple):
     signal_group: int | None
     station: StationClass
     passages: tuple[Passage, ...]
+    first_passages: int = 0
 
 
 class Shown(NamedTuple):
@@ -157,20 +162,22 @@ def slots_of(zone: str, records: ZoneRecords, vehicle: str, minutes: Iterable[in
         if not keys:
             continue
         window = fixes[bisect_left(times, start_ms - BACK_MS) : bisect_left(times, start_ms + SLOT_MS + AHEAD_MS)]
-        passages = _passages(window, start_ms, records, junctions)
+        known = _passages(window, start_ms, records, junctions)
+        passages = [each for each in known if start_ms <= each.last_before_ms < start_ms + SLOT_MS]
+        first = min(known, key=lambda each: (each.last_before_ms, each.stop_line_ms), default=None)
         for approach, group, station in sorted(keys, key=repr):
             there = tuple(p for p in passages if (p.approach, p.signal_group, p.station) == (approach, group, station))
-            found.append(Slot(zone, vehicle, start_ms, approach, group, station, there))
+            found.append(Slot(zone, vehicle, start_ms, approach, group, station, there, int(first in there)))
     return found
 
 
 def _passages(
     window: Sequence[Fix], start_ms: int, records: ZoneRecords, junctions: Sequence[Junction]
 ) -> list[Passage]:
+    """What passages there are in the quarter of an hour before a minute, in it, and just after it."""
     signals, revision = records.shown(start_ms)
     junction = next((each for each in junctions if each.revision == revision), junctions[0])
-    passages = passages_of(window, signals, junction)
-    return [each for each in passages if start_ms <= each.last_before_ms < start_ms + SLOT_MS]
+    return passages_of(window, signals, junction)
 
 
 def _keys(fix: Fix, junction: Junction) -> Iterable[tuple[int, int | None, StationClass]]:
