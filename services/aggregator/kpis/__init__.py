@@ -41,12 +41,12 @@ class Kpi:
     title: Text
     unit: str
     programme: str
-    about: tuple[Literal["programme", "team", "junction", "application", "service"], ...]
+    about: tuple[Literal["programme", "team", "junction", "corridor", "application", "service"], ...]
     theme: str
     references: tuple[str, ...]
     verified: bool
     compute: Compute
-    needs: frozenset[Literal["homes", "weather", "traffic", "evaluations", "usage"]]
+    needs: frozenset[Literal["homes", "weather", "traffic", "evaluations", "usage", "mobility"]]
 
 
 @cache

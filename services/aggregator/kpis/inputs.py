@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 from services.aggregator.kpis.factors import FactorSet
 from services.aggregator.kpis.facts import Facts
+from services.aggregator.kpis.plan import Plan
 from services.aggregator.kpis.results import Period, Subject
 
 __all__ = [
@@ -14,12 +15,14 @@ __all__ = [
     "Evaluation",
     "Home",
     "Inputs",
+    "JunctionDays",
     "JunctionTraffic",
     "ProcessUse",
     "Question",
     "RegisterDays",
     "TrafficHour",
     "UsedHour",
+    "Warned",
 ]
 
 
@@ -110,6 +113,39 @@ class ProcessUse:
 
 
 @dataclass(frozen=True, slots=True)
+class JunctionDays:
+    """What passed a junction, by local day: the sums of `mobility.hours`, by the names of their columns.
+
+    Attributes:
+        junction: its id.
+        kind: `passage`, `priority` or `signal`.
+        group: station class, role, or `all`.
+        advice: `received` or `none`; of priority and signals always `none`.
+        days: sums of each day.
+    """
+
+    junction: str
+    kind: Literal["passage", "priority", "signal"]
+    group: str
+    advice: Literal["received", "none"]
+    days: Mapping[date, Mapping[str, float]]
+
+
+class Warned(NamedTuple):
+    """A hazard that was announced: its cause, its local day of detection, seconds of its life and to its first message.
+
+    `exposed` and `speed_response_mps` (less than 0 is slower) are `None` where nothing is known of vehicles near it.
+    """
+
+    cause: str
+    day: date
+    duration_s: float
+    dissemination_s: float
+    exposed: int | None = None
+    speed_response_mps: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Inputs:
     """Everything that was read for a report."""
 
@@ -121,6 +157,10 @@ class Inputs:
     evaluations: tuple[Evaluation, ...] = ()
     """In the order of time."""
     usage: tuple[ProcessUse, ...] = ()
+    mobility: tuple[JunctionDays, ...] = ()
+    warned: tuple[Warned, ...] = ()
+    plan: Plan = field(default_factory=Plan)
+    """When the service was on, which vehicles have it, corridors."""
     facts: Facts = field(default_factory=Facts)
     """What the city entered."""
 

@@ -61,12 +61,12 @@ class Period(NamedTuple):
 
 
 class Subject(NamedTuple):
-    """Whom a result is about: the programme as a whole, a team, a junction, an application, this service itself.
+    """Whom a result is about: the programme, a team, a junction, a corridor, an application, this service itself.
 
     `id` and `label` may be published.
     """
 
-    kind: Literal["programme", "team", "junction", "application", "service"]
+    kind: Literal["programme", "team", "junction", "corridor", "application", "service"]
     id: str
     label: str
 
