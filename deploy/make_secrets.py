@@ -3,6 +3,8 @@
 What is there is kept, so the command may be run again at any time: it makes what is missing and renews server
 certificates in their last thirty days. To change a secret, delete its file and run this again.
 
+Two authorities: `ca.crt` speaks for servers, `devices-ca.crt` for roadside units. A unit can never pass for a server.
+
 The folder is for its owner alone. The files in it can be read by one group, which `docker-compose.yml` gives to the
 containers: so none of them runs as root, and no file is open to everybody.
 """
@@ -18,6 +20,7 @@ import secrets
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -30,14 +33,30 @@ PASSWORDS = (
     "kafka_broker.password",
     "kafka_ingest.password",
     "kafka_aggregator.password",
+    "kafka_auditor.password",
+    "kafka_operator.password",
     "influxdb_admin.password",
     "influxdb_operator.token",
+    "metrics.token",
     "grafana_admin.password",
 )
-TOKENS = ("aggregator.token", "report.token", "grafana.token")
+TOKENS = ("aggregator.token", "report.token", "grafana.token", "auditor.token", "operator.token")
 """InfluxDB makes these itself: `influxdb/set_up.py` writes them into the empty files that stand here before."""
 RENEW_BEFORE_S = 30 * 86_400
 DEVICE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
+RESERVED = re.compile(r"garonne.*|\$.*", re.IGNORECASE)
+TOPIC_WORDS = frozenset(
+    "aiida ams amsleser bridge cmnd dsmr edge emon emonhub everblu gazpar2mqtt ha hass homeassistant homewizard homie "  # noqa: SIM905 - a paragraph
+    "import info inQueue j2735 json outQueue p1 pionniers senml sensor shellies sma solar solaredge spBv1.0 stat "
+    "statestream status tele teleinfo tempo tic ul us v2x vanetza wmbusmeters zigbee2mqtt".split()
+)
+"""Words that are levels of topics themselves: a device of such a name would own more than its own."""
+STATION_TOPICS = tuple(
+    f"+/{queue}/v2x/{kind}/%s/#" for queue in ("inQueue", "outQueue") for kind in ("mapem", "spatem", "spat", "ssem")
+)
+"""What a roadside unit may say beyond what every vehicle may: how a junction is made, and its signals."""
+SERVERS = ("kafka", "influxdb", "prometheus", "ingest", "aggregator")
+"""Servers inside; the names of those that the outside reaches come by `--name`."""
 
 
 class Secrets:
@@ -91,21 +110,21 @@ def openssl(*arguments: str) -> None:
         sys.exit(f"make-secrets: openssl {arguments[0]} failed:\n{done.stderr}")
 
 
-def authority(store: Secrets) -> None:
-    """The certificate authority of this deployment; devices get `ca.crt`, nobody gets `ca.key`."""
-    key, certificate = store.folder / "ca.key", store.folder / "ca.crt"
+def authority(store: Secrets, name: str, subject: str) -> None:
+    """A certificate authority of this deployment: others get `NAME.crt`, nobody gets `NAME.key`."""
+    key, certificate = store.folder / f"{name}.key", store.folder / f"{name}.crt"
     if key.exists() and certificate.exists():
         return
     extensions = ("basicConstraints=critical,CA:TRUE,pathlen:0", "keyUsage=critical,keyCertSign,cRLSign")
     options = [option for each in extensions for option in ("-addext", each)]
-    new = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-days", "3650", "-subj", "/CN=Garonne"]
+    new = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-days", "3650", "-subj", f"/CN={subject}"]
     openssl("req", "-x509", *new, *options, "-keyout", str(key), "-out", str(certificate))
     key.chmod(0o400)
-    store.put("ca.crt", certificate.read_bytes())
+    store.put(f"{name}.crt", certificate.read_bytes())
 
 
-def server_certificate(store: Secrets, name: str, names: list[str]) -> tuple[bytes, bytes]:
-    """Key and certificate of a server, signed by the authority."""
+def signed(store: Secrets, authority: str, name: str, usage: str, names: list[str]) -> tuple[bytes, bytes]:
+    """A key and its certificate, signed by an authority, for one use: `serverAuth` or `clientAuth`."""
     work = store.folder / f".{name}"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(mode=0o700)
@@ -113,14 +132,14 @@ def server_certificate(store: Secrets, name: str, names: list[str]) -> tuple[byt
         key, request, certificate, extensions = (work / each for each in ("key", "csr", "crt", "ext"))
         alternatives = ",".join(f"{'IP' if re.fullmatch(r'[0-9.]+|.*:.*', each) else 'DNS'}:{each}" for each in names)
         extensions.write_text(
-            f"subjectAltName={alternatives}\nbasicConstraints=critical,CA:FALSE\n"
-            "keyUsage=critical,digitalSignature\nextendedKeyUsage=serverAuth,clientAuth\n"
+            (f"subjectAltName={alternatives}\n" if names else "") + "basicConstraints=critical,CA:FALSE\n"
+            f"keyUsage=critical,digitalSignature\nextendedKeyUsage={usage}\n"
             "subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n",
             "utf-8",
         )
         new = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-subj", f"/CN={name}"]
         openssl("req", "-new", *new, "-keyout", str(key), "-out", str(request))
-        signer = ["-CA", str(store.folder / "ca.crt"), "-CAkey", str(store.folder / "ca.key")]
+        signer = ["-CA", str(store.folder / f"{authority}.crt"), "-CAkey", str(store.folder / f"{authority}.key")]
         serial = ["-set_serial", str(secrets.randbits(63))]
         files = ["-in", str(request), "-out", str(certificate), "-extfile", str(extensions)]
         openssl("x509", "-req", *files, *signer, *serial, "-days", "397")
@@ -136,17 +155,30 @@ def is_current(certificate: Path) -> bool:
 
 
 def certificates(store: Secrets, names: list[str]) -> None:
-    """Certificates of the broker and of Kafka."""
-    authority(store)
+    """Certificates of all servers, and of Grafana as a client of Prometheus."""
+    authority(store, "ca", "Garonne")
+    authority(store, "devices-ca", "Garonne devices")
+    here = ["localhost", "127.0.0.1"]
     store.ensure("mosquitto/ca.crt", (store.folder / "ca.crt").read_bytes())
+    store.ensure("mosquitto/devices-ca.crt", (store.folder / "devices-ca.crt").read_bytes())
     if not is_current(store.folder / "mosquitto" / "server.crt"):
-        key, certificate = server_certificate(store, "mosquitto", ["mosquitto", "localhost", "127.0.0.1", *names])
+        key, certificate = signed(store, "ca", "mosquitto", "serverAuth", ["mosquitto", *here, *names])
         store.put("mosquitto/server.key", key)
         store.put("mosquitto/server.crt", certificate)
-    if not is_current(store.folder / "kafka.crt"):
-        key, certificate = server_certificate(store, "kafka", ["kafka", "localhost", "127.0.0.1"])
-        store.put("kafka.pem", key + certificate)
-        store.put("kafka.crt", certificate)
+    for name in (*SERVERS, "grafana"):
+        if not is_current(store.folder / f"{name}.crt"):
+            # Kafka's controller is its own client; Prometheus asks itself for its figures.
+            usage = "serverAuth,clientAuth" if name in {"kafka", "prometheus"} else "serverAuth"
+            reached = [name, *here, *(names if name == "grafana" else ())]
+            key, certificate = signed(store, "ca", name, usage, reached)
+            store.put(f"{name}.key", key)
+            store.put(f"{name}.crt", certificate)
+            if name == "kafka":
+                store.put("kafka.pem", key + certificate)
+    if not is_current(store.folder / "grafana-client.crt"):
+        key, certificate = signed(store, "ca", "grafana-client", "clientAuth", ["grafana-client"])
+        store.put("grafana-client.key", key)
+        store.put("grafana-client.crt", certificate)
 
 
 def mosquitto_hash(password: str) -> str:
@@ -178,12 +210,118 @@ def mosquitto_passwords(store: Secrets) -> None:
         store.put("mosquitto/passwords", "".join(f"{user}:{known}\n" for user, known in new.items()).encode())
 
 
-def enrol(store: Secrets, name: str) -> None:
-    """A credential for a device: its name is the level of the topic that is its own."""
-    if not DEVICE_NAME.fullmatch(name) or name in {INGEST_USER, HEALTH_USER}:
+def check_name(name: str) -> None:
+    """Refuse a name that would mean something else in a topic, or that is ours.
+
+    Raises:
+        SystemExit: with the reason.
+    """
+    if not DEVICE_NAME.fullmatch(name) or RESERVED.fullmatch(name):
         sys.exit(f"make-secrets: {name!r} cannot name a device: letters, digits and . : _ - only, 64 at most")
-    path = store.ensure(f"devices/{name}.password", secrets.token_hex(24).encode(), 0o400)
-    print(f"the device {name} logs in with its name and the password in {path}")
+    if name in TOPIC_WORDS:
+        sys.exit(f"make-secrets: {name!r} cannot name a device: it is a word of topics, and would own other devices'")
+
+
+def check_topic(topic: str) -> None:
+    """Refuse a topic filter that would open what is nobody's, or everything.
+
+    Raises:
+        SystemExit: with the reason.
+    """
+    levels = topic.split("/")
+    wild = all(level in {"+", "#", ""} for level in levels)
+    misplaced = any("#" in each and (each != "#" or at + 1 < len(levels)) for at, each in enumerate(levels))
+    misplaced |= any("+" in each and each != "+" for each in levels)
+    if wild or misplaced or topic.startswith(("$", "import/")) or not re.fullmatch(r"[ -~]{1,200}", topic):
+        sys.exit(f"make-secrets: {topic!r} cannot be given to a device: name at least one level, no $SYS, no import/")
+
+
+def enrol(store: Secrets, name: str, topics: list[str], *, station: bool) -> None:
+    """A credential for a device: its name is the level of the topic that is its own.
+
+    A meter or gateway gets a password, a roadside unit (`station`) a key and a certificate with its name.
+    """
+    check_name(name)
+    for topic in topics:
+        check_topic(topic)
+    (store.folder / f"devices/{name}.revoked").unlink(missing_ok=True)
+    if station:
+        topics = [*(each % name for each in STATION_TOPICS), *topics]
+        if not is_current(store.folder / f"devices/{name}.crt"):
+            key, certificate = signed(store, "devices-ca", name, "clientAuth", [])
+            store.put(f"devices/{name}.key", key, 0o400)
+            store.put(f"devices/{name}.crt", certificate, 0o400)
+        print(f"the roadside unit {name} connects to port 8884 with the key and certificate devices/{name}.key, .crt")
+    else:
+        path = store.ensure(f"devices/{name}.password", secrets.token_hex(24).encode(), 0o400)
+        print(f"the device {name} logs in to port 8883 with its name and the password in {path}")
+    if topics:
+        lines = "".join(f"{each}\n" for each in dict.fromkeys(topics))
+        known = store.folder / f"devices/{name}.topics"
+        if not known.exists() or known.read_text("utf-8") != lines:
+            store.put(f"devices/{name}.topics", lines.encode(), 0o400)
+
+
+def revoke(store: Secrets, name: str) -> None:
+    """Take back what a device can log in with, and its topics; a certificate goes onto the list of the revoked."""
+    check_name(name)
+    folder = store.folder / "devices"
+    found = [path for path in (folder / f"{name}.{kind}" for kind in ("password", "key", "crt")) if path.exists()]
+    if not found:
+        sys.exit(f"make-secrets: no device {name!r} is enrolled")
+    certificate = folder / f"{name}.crt"
+    if certificate.exists():
+        asked = ["openssl", "x509", "-noout", "-serial", "-enddate", "-in", str(certificate)]
+        said = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+        serial, end = (line.partition("=")[2] for line in said.splitlines())
+        with (folder / "revoked.certificates").open("a", encoding="utf-8") as file:
+            file.write(f"{serial} {_asn1(end)} {_asn1()}\n")
+    for path in (*found, folder / f"{name}.topics"):
+        path.unlink(missing_ok=True)
+    store.put(f"devices/{name}.revoked", b"", 0o400)
+    print(f"the device {name} can no longer log in")
+
+
+def _asn1(text: str = "") -> str:
+    """An instant as openssl's index has it; now if none is given."""
+    at = time.strptime(text, "%b %d %H:%M:%S %Y GMT") if text else time.gmtime()
+    return time.strftime("%y%m%d%H%M%SZ", at)
+
+
+def revocations(store: Secrets) -> None:
+    """The list of revoked certificates, which Mosquitto asks; made anew when it changed or gets old."""
+    noted = store.folder / "devices/revoked.certificates"
+    lines = noted.read_text("utf-8").split("\n")[:-1] if noted.exists() else []
+    target = store.folder / "mosquitto/devices.crl"
+    if target.exists() and (not noted.exists() or target.stat().st_mtime >= noted.stat().st_mtime):
+        return
+    work = store.folder / ".crl"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(mode=0o700)
+    try:
+        entries = (line.split() for line in lines)
+        index = "".join(f"R\t{end}\t{at}\t{serial}\tunknown\t/CN=device\n" for serial, end, at in entries)
+        (work / "index").write_text(index, "utf-8")
+        (work / "cnf").write_text(f"[ca]\ndefault_ca=d\n[d]\ndatabase={work}/index\ndefault_md=sha256\n", "utf-8")
+        signer = ["-cert", str(store.folder / "devices-ca.crt"), "-keyfile", str(store.folder / "devices-ca.key")]
+        files = ["-config", str(work / "cnf"), "-crldays", "3650", "-out", str(work / "crl")]
+        openssl("ca", "-gencrl", *files, *signer)
+        store.put("mosquitto/devices.crl", (work / "crl").read_bytes())
+    finally:
+        shutil.rmtree(work)
+
+
+def access(store: Secrets) -> None:
+    """The broker's ACL: the shipped one, and after it what single devices were given or lost."""
+    text = (HERE / "mosquitto/acl").read_text("utf-8")
+    for path in sorted((store.folder / "devices").glob("*.topics")):
+        given = path.read_text("utf-8").splitlines()
+        text += f"\nuser {path.stem}\n" + "".join(f"topic write {each}\n" for each in given)
+    for path in sorted((store.folder / "devices").glob("*.revoked")):
+        text += f"\nuser {path.stem}\ntopic deny #\n"
+    target = store.folder / "mosquitto/acl"
+    if not target.exists() or target.read_text("utf-8") != text:
+        store.put("mosquitto/acl", text.encode())
 
 
 def make_all(store: Secrets, names: list[str]) -> None:
@@ -214,7 +352,10 @@ def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(prog="make-secrets", description=__doc__)
     parser.add_argument("--name", action="append", default=[], metavar="HOST", help="name or address of the broker")
-    parser.add_argument("--device", action="append", default=[], metavar="NAME", help="enrol a device")
+    parser.add_argument("--device", action="append", default=[], metavar="NAME", help="enrol a device, by password")
+    parser.add_argument("--station", action="append", default=[], metavar="NAME", help="enrol a roadside unit")
+    parser.add_argument("--topic", action="append", default=[], metavar="FILTER", help="what they may write besides")
+    parser.add_argument("--revoke", action="append", default=[], metavar="NAME", help="take a credential back")
     parser.add_argument("--folder", type=Path, default=HERE / "secrets", help="where (default: %(default)s)")
     parser.add_argument("--env", type=Path, default=HERE.parent / ".env", help="compose's .env (default: %(default)s)")
     arguments = parser.parse_args()
@@ -224,9 +365,15 @@ def main() -> None:
     store = Secrets(arguments.folder)
     store.subfolder("devices")
     make_all(store, arguments.name)
-    for device in arguments.device:
-        enrol(store, device)
+    for name in arguments.device:
+        enrol(store, name, arguments.topic, station=False)
+    for name in arguments.station:
+        enrol(store, name, arguments.topic, station=True)
+    for name in arguments.revoke:
+        revoke(store, name)
     mosquitto_passwords(store)
+    revocations(store)
+    access(store)
     note_group(arguments.env, store.gid)
 
 

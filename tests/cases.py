@@ -18,7 +18,7 @@ from services.ingest.normalise import Normaliser, Outcome
 from services.ingest.profiles import Context, Message, discover
 from services.ingest.pseudonyms import Keys, Pseudonyms
 
-__all__ = ["KEYS", "NAMES", "ROOT", "Case", "expectation", "find_cases", "normaliser", "update"]
+__all__ = ["KEYS", "NAMES", "ROOT", "Case", "NoJunctions", "expectation", "find_cases", "normaliser", "update"]
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 PROFILES: Final = ROOT / "services/ingest/profiles"

@@ -8,6 +8,8 @@ standard library alone. Tokens are written into files that `make-secrets` has ma
 | aggregator | read and write raw and rollup |
 | report | read raw, rollup and kpi, write kpi |
 | grafana | read rollup and kpi: nothing finer than half an hour leaves for a screen |
+| auditor | read raw, rollup and kpi |
+| operator | read, write and delete in all three: for `garonne forget` |
 
 Ingest needs none: it does not know InfluxDB.
 """
@@ -17,6 +19,7 @@ Ingest needs none: it does not know InfluxDB.
 import argparse
 import json
 import os
+import ssl
 import sys
 import time
 import urllib.error
@@ -31,6 +34,8 @@ TOKENS: Final = {
     "aggregator": {"garonne_raw": "rw", "garonne_rollup": "rw"},
     "report": {"garonne_raw": "r", "garonne_rollup": "r", "garonne_kpi": "rw"},
     "grafana": {"garonne_rollup": "r", "garonne_kpi": "r"},
+    "auditor": {"garonne_raw": "r", "garonne_rollup": "r", "garonne_kpi": "r"},
+    "operator": {"garonne_raw": "rw", "garonne_rollup": "rw", "garonne_kpi": "rw"},
 }
 _ACTIONS: Final = {"r": "read", "w": "write"}
 _PATIENCE_S: Final = 120.0
@@ -43,9 +48,10 @@ class Refused(Exception):
 class Influx:
     """The HTTP API, as one user."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, authority: Path) -> None:
         self.url = url.rstrip("/")
         self.token = token
+        self._trusted = ssl.create_default_context(cafile=authority)
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None, *, token: str | None = None) -> Any:
         """One call.
@@ -58,7 +64,7 @@ class Influx:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data, headers, method=method)  # noqa: S310 - our own URL
         try:
-            with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=20, context=self._trusted) as answer:  # noqa: S310
                 return json.loads(answer.read() or b"null")
         except urllib.error.HTTPError as error:
             raise Refused(f"{method} {path}: {error.code} {error.read().decode(errors='replace')}") from None
@@ -150,12 +156,13 @@ def token(influx: Influx, org: str, ids: dict[str, str], name: str, file: Path) 
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(prog="set_up.py", description=__doc__)
-    parser.add_argument("--url", default="http://influxdb:8086")
+    parser.add_argument("--url", default="https://influxdb:8086")
     parser.add_argument("--org", default="garonne")
     parser.add_argument("--secrets", type=Path, default=Path("/run/secrets"), help="folder that make-secrets filled")
     arguments = parser.parse_args()
     folder: Path = arguments.secrets
-    influx = Influx(arguments.url, (folder / "influxdb_operator.token").read_text("utf-8").strip())
+    operator = (folder / "influxdb_operator.token").read_text("utf-8").strip()
+    influx = Influx(arguments.url, operator, folder / "ca.crt")
     influx.until_ready()
     try:
         org = organisation(influx, arguments.org, (folder / "influxdb_admin.password").read_text("utf-8").strip())

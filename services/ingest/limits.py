@@ -39,10 +39,11 @@ class Bounds(NamedTuple):
 class Limits:
     """Counts; what is over a bound has the name of its rule."""
 
-    def __init__(self, bounds: Bounds) -> None:
+    def __init__(self, bounds: Bounds, *, counts: int = _COUNTS, meters: int = _METERS) -> None:
+        """Set up; `counts` minutes of devices and `meters` meters are remembered at most."""
         self._bounds = bounds
-        self._counts = Memory(_COUNTS)
-        self._meters = Memory(_METERS)
+        self._counts = Memory(counts)
+        self._meters = Memory(meters)
         self._hour = 0
         self._new = 0
 

@@ -1,11 +1,14 @@
 """The servers as their containers have them: the shipped configuration, with only paths, ports and the user changed."""
 
 import os
+import signal
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from tests.deploy.conftest import ROOT
 from tests.servers.provision import KAFKA_LIBS, folder
 from tests.servers.running import Influx, Kafka, Mosquitto, Server, free_port
 
@@ -21,18 +24,28 @@ def _adapted(path: Path, changes: Iterable[tuple[str, str]]) -> str:
 
 
 class ShippedMosquitto(Mosquitto):
-    """The broker, with TLS, passwords and ACL."""
+    """The broker, with TLS, passwords, certificates and ACL; `own_port` is Garonne's, `stations_port` that of units."""
 
     def __init__(self, data: Path, site: Path) -> None:
         super().__init__(data)
+        self.stations_port, self.own_port = free_port(), free_port()
         changes = (
             ("listener 8883\n", f"listener {self.port} 127.0.0.1\n"),
+            ("listener 8884\n", f"listener {self.stations_port} 127.0.0.1\n"),
+            ("listener 8885\n", f"listener {self.own_port} 127.0.0.1\n"),
             ("/run/mosquitto/", f"{site}/deploy/secrets/mosquitto/"),
-            ("/mosquitto/config/", f"{site}/deploy/mosquitto/"),
             ("/mosquitto/data/", f"{data}/"),
         )
         text = _adapted(site / "deploy/mosquitto/mosquitto.conf", changes)
         self.configuration.write_text(text + ("user root\n" if os.geteuid() == 0 else ""), "utf-8")
+
+    def is_ready(self) -> bool:
+        """Whether all three ports accept."""
+        return all(self._accepts(port) for port in (self.port, self.stations_port, self.own_port))
+
+    def reload(self) -> None:
+        """Read passwords, ACL and the list of revoked certificates again."""
+        self._signal(signal.SIGHUP)
 
 
 _TOOLS = {"kafka-storage.sh": "kafka.tools.StorageTool", "kafka-server-start.sh": "kafka.Kafka"}
@@ -66,6 +79,23 @@ class ShippedKafka(Kafka):
         (data / "log").mkdir()
         (data / "log" / "meta.properties").touch()  # the script formats, not the class above
         self._fresh = True
+        self._site = site
+
+    def set_up(self) -> str:
+        """Run the set-up of docker-compose.yml, as the broker's own user; gives what it said."""
+        secrets = self._site / "deploy/secrets"
+        environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "GARONNE_CONFIG": str(self._site / "deploy/garonne.toml"),
+            "GARONNE_KAFKA__BOOTSTRAP": self.bootstrap,
+            "GARONNE_KAFKA__USERNAME": "broker",
+            "GARONNE_KAFKA__PASSWORD_FILE": str(secrets / "kafka_broker.password"),
+        }
+        command = [sys.executable, str(self._site / "deploy/kafka/set_up.py")]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
     def command(self) -> list[str]:
         """The command line."""
@@ -80,7 +110,13 @@ class ShippedInflux(Influx):
 
     def __init__(self, data: Path, site: Path) -> None:
         super().__init__(data)
-        changes = (("/var/lib/influxdb2", str(data)), ('":8086"', f'"127.0.0.1:{self.port}"'))
+        self.url = f"https://{self.host}:{self.port}"
+        self.trusted = ssl.create_default_context(cafile=site / "deploy/secrets/ca.crt")
+        changes = (
+            ("/var/lib/influxdb2", str(data)),
+            ('":8086"', f'"127.0.0.1:{self.port}"'),
+            ("/run/secrets", str(site / "deploy/secrets")),
+        )
         text = _adapted(site / "deploy/influxdb/config.yml", changes)
         (data / "config").mkdir()
         (data / "config" / "config.yml").write_text(text, "utf-8")

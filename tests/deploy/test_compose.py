@@ -24,12 +24,16 @@ SERVICES = [
     "influxdb-setup",
     "ingest",
     "kafka",
+    "kafka-setup",
     "mosquitto",
     "prometheus",
     "report",
+    "tools",
 ]
-ONCE = {"influxdb-setup"}
+ONCE = {"influxdb-setup", "kafka-setup"}
 """Ends when it is done: it has no health to check."""
+COMMANDS = {"tools"}
+"""Is run by hand: `up` starts none of it."""
 
 
 def _config(where: Path) -> subprocess.CompletedProcess[str]:
@@ -97,13 +101,15 @@ def test_every_service_is_bounded(service: Mapping[str, Any]) -> None:
     assert service["cpus"] <= 2
     assert service["pids_limit"] <= 512
     assert service["logging"]["options"].keys() == {"max-size", "max-file"}
-    assert service["restart"] == ("on-failure:5" if service["name"] in ONCE else "unless-stopped")
+    by_name = dict.fromkeys(ONCE, "on-failure:5") | dict.fromkeys(COMMANDS, "no")
+    assert service["restart"] == by_name.get(service["name"], "unless-stopped")
+    assert service.get("scale", 1) == (0 if service["name"] in COMMANDS else 1)
 
 
 def test_every_service_says_whether_it_works(service: Mapping[str, Any]) -> None:
     """A health check that asks the service something, with a time limit."""
     check = service["healthcheck"]
-    if service["name"] in ONCE:
+    if service["name"] in ONCE | COMMANDS:
         assert check == {"disable": True}
         return
     assert check["test"][0] in {"CMD", "CMD-SHELL"}
@@ -116,10 +122,10 @@ def test_images_are_pinned(service: Mapping[str, Any]) -> None:
 
 
 def test_only_devices_reach_in_from_outside(project: Mapping[str, Any]) -> None:
-    """The one public port is MQTT over TLS; what else is published is for this machine alone."""
+    """The public ports are MQTT over TLS; what else is published is for this machine alone."""
     ports = [(name, port) for name, each in project["services"].items() for port in each.get("ports", ())]
     public = [(name, port["target"]) for name, port in ports if port.get("host_ip") != "127.0.0.1"]
-    assert public == [("mosquitto", 8883)]
+    assert public == [("mosquitto", 8883), ("mosquitto", 8884)]
     inner = {name for name, each in project["networks"].items() if each.get("internal")}
     assert inner == {"messages", "series", "figures"}
 
@@ -157,11 +163,56 @@ def test_each_service_has_only_the_secrets_it_needs(project: Mapping[str, Any]) 
     held = {
         name: {each["source"] for each in service.get("secrets", ())} for name, service in project["services"].items()
     }
-    assert held["ingest"] == {"garonne.key", "ca.crt", "mqtt_ingest.password", "kafka_ingest.password"}
-    assert held["aggregator"] == {"garonne.key", "ca.crt", "kafka_aggregator.password", "aggregator.token"}
-    assert held["report"] == {"garonne.key", "report.token"}
-    assert held["grafana"] == {"grafana_admin.password", "grafana.token"}
-    assert held["prometheus"] == held["influxdb"] == held["mosquitto"] == set()
+    served = {name: {f"{name}.crt", f"{name}.key", "ca.crt"} for name in held}
+    figures = {"metrics.token"}
+    ingest = {"garonne.key", "mqtt_ingest.password", "kafka_ingest.password"}
+    assert held["ingest"] == ingest | served["ingest"] | figures
+    aggregator = {"garonne.key", "kafka_aggregator.password", "aggregator.token"}
+    assert held["aggregator"] == aggregator | served["aggregator"] | figures
+    assert held["report"] == {"garonne.key", "ca.crt", "report.token"}
+    client = {"grafana-client.crt", "grafana-client.key"}
+    assert held["grafana"] == {"grafana_admin.password", "grafana.token"} | client | served["grafana"]
+    assert held["prometheus"] == served["prometheus"] | figures
+    assert held["influxdb"] == served["influxdb"]
+    assert held["mosquitto"] == set()
+    assert held["tools"] == {"garonne.key", "ca.crt", "kafka_operator.password", "operator.token"}
+    assert held["kafka-setup"] == {"ca.crt", "kafka_broker.password"}
+
+
+def test_every_server_speaks_tls_and_asks_who_comes(site: Path) -> None:
+    """MQTT, Kafka and its controller, InfluxDB, both services, Prometheus, Grafana: none has a plain listener."""
+    deploy = site / "deploy"
+    mosquitto = (deploy / "mosquitto/mosquitto.conf").read_text("utf-8")
+    listeners = re.split(r"^listener ", mosquitto, flags=re.MULTILINE)[1:]
+    assert len(listeners) == 3
+    assert all("certfile" in each and "tls_version tlsv1.2" in each for each in listeners)
+    assert "allow_anonymous false" in mosquitto
+    kafka = dict(re.findall(r"^([a-z.]+)=(.*)$", (deploy / "kafka/server.properties").read_text("utf-8"), re.MULTILINE))
+    assert kafka["listener.security.protocol.map"] == "CONTROLLER:SSL,CLIENT:SASL_SSL"
+    assert kafka["authorizer.class.name"].endswith("StandardAuthorizer")
+    assert kafka["allow.everyone.if.no.acl.found"] == "false"
+    influxdb = yaml.safe_load((deploy / "influxdb/config.yml").read_text("utf-8"))
+    assert influxdb["tls-cert"]
+    assert influxdb["tls-key"]
+    settings = read_settings(deploy / "garonne.toml")
+    assert settings.mqtt.tls
+    assert settings.kafka.security_protocol == "SASL_SSL"
+    assert settings.influxdb.url.startswith("https://")
+    for served in (settings.ingest, settings.aggregator):
+        assert served.metrics_certificate_file is not None
+        assert served.metrics_token_file is not None
+    web = yaml.safe_load((deploy / "prometheus/web.yml").read_text("utf-8"))["tls_server_config"]
+    assert web["client_auth_type"] == "RequireAndVerifyClientCert"
+    jobs = yaml.safe_load((deploy / "prometheus/prometheus.yml").read_text("utf-8"))["scrape_configs"]
+    assert {job["scheme"] for job in jobs} == {"https"}
+    compose = yaml.safe_load((site / "docker-compose.yml").read_text("utf-8"))["services"]
+    assert compose["grafana"]["environment"]["GF_SERVER_PROTOCOL"] == "https"
+    assert "--web.config.file=/etc/prometheus/web.yml" in compose["prometheus"]["command"]
+    sources = yaml.safe_load((deploy / "grafana/provisioning/datasources/garonne.yaml").read_text("utf-8"))
+    assert all(each["url"].startswith("https://") for each in sources["datasources"])
+    # Nobody is told to look away.
+    shipped = [path.read_text("utf-8") for path in deploy.rglob("*") if path.suffix in {".yml", ".yaml", ".toml"}]
+    assert not re.search("skip.?verify|insecure", "".join(shipped), re.IGNORECASE)
 
 
 def test_addresses_in_the_configuration_are_services(site: Path, project: Mapping[str, Any]) -> None:
@@ -170,7 +221,7 @@ def test_addresses_in_the_configuration_are_services(site: Path, project: Mappin
     networks = {name: set(each["networks"]) for name, each in project["services"].items()}
     assert networks["ingest"] & networks[settings.mqtt.host]
     assert networks["ingest"] & networks["aggregator"] & networks[settings.kafka.bootstrap.split(":")[0]]
-    assert settings.influxdb.url == "http://influxdb:8086"
+    assert settings.influxdb.url == "https://influxdb:8086"
     assert networks["aggregator"] & networks["influxdb"]
     scraped = yaml.safe_load((site / "deploy/prometheus/prometheus.yml").read_text("utf-8"))["scrape_configs"]
     targets = {target for job in scraped for each in job["static_configs"] for target in each["targets"]}

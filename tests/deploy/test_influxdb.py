@@ -27,7 +27,11 @@ def influx(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shi
 
 def _store(influx: Influx, site: Path, holder: str) -> InfluxStore:
     shipped = read_settings(site / "deploy/garonne.toml").influxdb
-    here = {"url": influx.url, "token_file": site / f"deploy/secrets/{holder}.token"}
+    here = {
+        "url": influx.url,
+        "ca_file": site / "deploy/secrets/ca.crt",
+        "token_file": site / f"deploy/secrets/{holder}.token",
+    }
     return InfluxStore(InfluxSettings.model_validate({**shipped.model_dump(), **here}))
 
 

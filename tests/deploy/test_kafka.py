@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.servers, pytest.mark.slow]
 def kafka(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ShippedKafka]:
     """A broker that is shared."""
     with ShippedKafka(tmp_path_factory.mktemp("shipped-kafka"), site) as server:
+        server.set_up()
         yield server
 
 

@@ -20,7 +20,6 @@ from services.ingest.assembly import topics_of
 from services.runtime.settings import read_settings
 from tests.contract.worlds import Connections
 from tests.deploy.shipped import ShippedMosquitto
-from tests.servers.running import Mosquitto
 
 pytestmark = pytest.mark.servers
 
@@ -29,7 +28,7 @@ _SUCCESS, _NOT_AUTHORIZED = "Success", "Not authorized"
 
 
 @pytest.fixture(scope="module")
-def broker(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
+def broker(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ShippedMosquitto]:
     """Mosquitto as the container has it."""
     with ShippedMosquitto(tmp_path_factory.mktemp("shipped-mosquitto"), site) as server:
         yield server
@@ -38,7 +37,7 @@ def broker(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mos
 class Device:
     """A client that logs in and says with which answer its publications came back."""
 
-    def __init__(self, broker: Mosquitto, site: Path, user: str, password: str | None = None) -> None:
+    def __init__(self, broker: ShippedMosquitto, site: Path, user: str, password: str | None = None) -> None:
         secrets = site / "deploy/secrets"
         if password is None:
             kept = {"garonne-ingest": "mqtt_ingest.password"}.get(user, f"devices/{user}.password")
@@ -53,7 +52,7 @@ class Device:
         self._client.on_publish = lambda _c, _u, _m, code, _p: self._published.put(str(code))
         self._client.on_subscribe = lambda _c, _u, _m, codes, _p: self.answers.put(str(codes[0]))
         self._client.on_message = lambda _c, _u, message: self.received.put(message.topic)
-        self._client.connect("127.0.0.1", broker.port)
+        self._client.connect("127.0.0.1", broker.own_port if user.startswith("garonne-") else broker.port)
         self._client.loop_start()
         self.welcome = self.answers.get(timeout=20)
 
@@ -74,7 +73,7 @@ class Device:
 
 
 @pytest.fixture
-def linky(broker: Mosquitto, site: Path) -> Iterator[Device]:
+def linky(broker: ShippedMosquitto, site: Path) -> Iterator[Device]:
     """A meter."""
     device = Device(broker, site, LINKY)
     assert device.welcome == _SUCCESS
@@ -82,11 +81,11 @@ def linky(broker: Mosquitto, site: Path) -> Iterator[Device]:
     device.close()
 
 
-async def test_what_a_device_publishes_reaches_the_service(broker: Mosquitto, site: Path, linky: Device) -> None:
+async def test_what_a_device_publishes_reaches_the_service(broker: ShippedMosquitto, site: Path, linky: Device) -> None:
     """Ingest's own client, with the shipped settings: TLS, password, ACL, all topics of all profiles."""
     settings = read_settings(site / "deploy/garonne.toml")
     filters = tuple(dict.fromkeys(each for group in topics_of(settings).values() for each in group))
-    here = settings.mqtt.model_copy(update={"host": "127.0.0.1", "port": broker.port})
+    here = settings.mqtt.model_copy(update={"host": "127.0.0.1", "port": broker.own_port})
     events = Connections()
     async with asyncio.timeout(30), MqttSource(here, filters, events) as source:
         await events.first()
@@ -98,7 +97,7 @@ async def test_what_a_device_publishes_reaches_the_service(broker: Mosquitto, si
             break
 
 
-def test_the_service_may_have_more_than_twenty_messages_in_hand(broker: Mosquitto, site: Path) -> None:
+def test_the_service_may_have_more_than_twenty_messages_in_hand(broker: ShippedMosquitto, site: Path) -> None:
     """Mosquitto's own limit would stall a batch of 512: here a whole batch is delivered unacknowledged."""
     batch = read_settings(site / "deploy/garonne.toml").ingest.batch
     got: Queue[int] = Queue()
@@ -111,7 +110,7 @@ def test_the_service_may_have_more_than_twenty_messages_in_hand(broker: Mosquitt
     client.on_message = lambda _c, _u, message: got.put(message.mid)
     window = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
     window.ReceiveMaximum = 2048
-    client.connect("127.0.0.1", broker.port, properties=window)
+    client.connect("127.0.0.1", broker.own_port, properties=window)
     client.loop_start()
     subscribed.get(timeout=20)
     device = Device(broker, site, "compteur-cave")
@@ -156,7 +155,7 @@ def test_a_device_may_speak_for_itself(linky: Device, topic: str) -> None:
     assert linky.publish(topic) == _SUCCESS
 
 
-def test_a_device_hears_nothing_of_others(broker: Mosquitto, site: Path, linky: Device) -> None:
+def test_a_device_hears_nothing_of_others(broker: ShippedMosquitto, site: Path, linky: Device) -> None:
     """Whatever it subscribes to, it is given its own commands at most."""
     for topic in ("#", "teleinfo/+", "tele/compteur-cave/SENSOR"):
         linky.subscribe(topic)
@@ -169,7 +168,7 @@ def test_a_device_hears_nothing_of_others(broker: Mosquitto, site: Path, linky: 
 
 
 @pytest.mark.parametrize("topic", [f"teleinfo/{LINKY}", f"cmnd/{LINKY}/POWER", "tele/compteur-cave/SENSOR"])
-def test_the_service_cannot_publish(broker: Mosquitto, site: Path, topic: str) -> None:
+def test_the_service_cannot_publish(broker: ShippedMosquitto, site: Path, topic: str) -> None:
     """Who takes over ingest gives no orders to devices and invents no readings."""
     service = Device(broker, site, "garonne-ingest")
     assert service.publish(topic) == _NOT_AUTHORIZED
@@ -177,14 +176,16 @@ def test_the_service_cannot_publish(broker: Mosquitto, site: Path, topic: str) -
 
 
 @pytest.mark.parametrize(("user", "password"), [(LINKY, "wrong"), (LINKY, ""), ("nobody", "x"), ("", "")])
-def test_nobody_comes_in_without_the_right_password(broker: Mosquitto, site: Path, user: str, password: str) -> None:
+def test_nobody_comes_in_without_the_right_password(
+    broker: ShippedMosquitto, site: Path, user: str, password: str
+) -> None:
     """A wrong password, a user that is not there, no user at all."""
     device = Device(broker, site, user, password)
     assert device.welcome == str(ReasonCode(PacketTypes.CONNACK, _NOT_AUTHORIZED))
     device.close()
 
 
-def test_nobody_comes_in_without_tls(broker: Mosquitto) -> None:
+def test_nobody_comes_in_without_tls(broker: ShippedMosquitto) -> None:
     """There is no plain listener to fall back to."""
     ended: Queue[str] = Queue()
     client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv311)
@@ -199,13 +200,13 @@ def test_nobody_comes_in_without_tls(broker: Mosquitto) -> None:
 
 @pytest.mark.parametrize(("credential", "healthy"), [("mosquitto_health", True), ("nothing", False)])
 def test_the_health_check_logs_in_and_hears_the_broker(
-    broker: Mosquitto, site: Path, credential: str, *, healthy: bool
+    broker: ShippedMosquitto, site: Path, credential: str, *, healthy: bool
 ) -> None:
     """The command of docker-compose.yml: 0 if the broker works and lets it in, something else if not."""
     service = yaml.safe_load((site / "docker-compose.yml").read_text("utf-8"))["services"]["mosquitto"]
     kind, *command = [word.replace("$$", "$") for word in service["healthcheck"]["test"]]
     assert kind == "CMD"
-    command = [str(broker.port) if word == "8883" else word for word in command]
+    command = [str(broker.own_port) if word == "8885" else word for word in command]
     command = [word.replace("/run/mosquitto/", f"{site}/deploy/secrets/mosquitto/") for word in command]
     environment = {**os.environ, "XDG_CONFIG_HOME": str(site / "deploy/secrets" / credential)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

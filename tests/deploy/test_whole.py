@@ -37,6 +37,7 @@ class Service(Server):
         compose = yaml.safe_load((site / "docker-compose.yml").read_text("utf-8"))["services"][name]
         self._test = compose["healthcheck"]["test"]
         self.port = free_port()
+        self._secrets = site / "deploy/secrets"
         shipped = {**compose.get("environment", {}), "GARONNE_CONFIG": str(site / "deploy/garonne.toml")}
         here = {key: value.replace("/etc/garonne", f"{site}/deploy") for key, value in shipped.items() if key != "<<"}
         here |= {f"GARONNE_{name.upper()}__METRICS_HOST": "127.0.0.1"}
@@ -53,14 +54,16 @@ class Service(Server):
         kind, _python, flag, program = self._test
         assert (kind, flag) == ("CMD", "-c")
         shipped = {"ingest": "9101", "aggregator": "9102"}
+        program = program.replace("/etc/garonne/secrets", str(self._secrets))
         for port in shipped.values():
             program = program.replace(f":{port}/", f":{self.port}/")
         return subprocess.run([sys.executable, "-c", program], capture_output=True, check=False).returncode == 0
 
     def says(self) -> str:
         """What /readyz answers."""
+        trusted = ssl.create_default_context(cafile=self._secrets / "ca.crt")
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=5) as answer:
+            with urllib.request.urlopen(f"https://127.0.0.1:{self.port}/readyz", timeout=5, context=trusted) as answer:
                 return str(answer.read().decode())
         except HTTPError as error:
             return str(error.read().decode())
@@ -114,9 +117,10 @@ def deployment(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         kafka = stack.enter_context(ShippedKafka(data / "kafka", site))
         influx = stack.enter_context(ShippedInflux(data / "influx", site))
         influx.set_up(site)
+        kafka.set_up()
         addresses = {
             "GARONNE_MQTT__HOST": "127.0.0.1",
-            "GARONNE_MQTT__PORT": str(mosquitto.port),
+            "GARONNE_MQTT__PORT": str(mosquitto.own_port),
             "GARONNE_KAFKA__BOOTSTRAP": kafka.bootstrap,
             "GARONNE_INFLUXDB__URL": influx.url,
         }

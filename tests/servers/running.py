@@ -7,6 +7,7 @@ import os
 import secrets
 import signal
 import socket
+import ssl
 import subprocess
 import time
 import urllib.request
@@ -311,7 +312,7 @@ class Influx(Server):
         headers = {"Content-Type": "application/json", "Authorization": f"Token {self.token}"}
         call = urllib.request.Request(self.url + path, data, headers, method=method)  # noqa: S310 - loopback
         try:
-            with urllib.request.urlopen(call, timeout=10) as answer:  # noqa: S310
+            with urllib.request.urlopen(call, timeout=10, context=self.trusted) as answer:  # noqa: S310
                 return json.loads(answer.read() or b"null")
         except HTTPError as error:
             raise ServerFailed(f"{method} {path}: {error.code} {error.read().decode(errors='replace')}") from error
@@ -323,7 +324,7 @@ class Influx(Server):
         query = urlencode({"org": self.org, "bucket": bucket, "precision": "ns"})
         headers = {"Authorization": f"Token {self.token}"}
         call = urllib.request.Request(f"{self.url}/api/v2/write?{query}", lines.encode(), headers, method="POST")  # noqa: S310 - loopback
-        with urllib.request.urlopen(call, timeout=10):  # noqa: S310
+        with urllib.request.urlopen(call, timeout=10, context=self.trusted):  # noqa: S310
             pass
 
     def query(self, influxql: str, bucket: str = "garonne_raw") -> list[dict[str, Any]]:
@@ -331,6 +332,7 @@ class Influx(Server):
         answer = self.request("GET", "/query?" + urlencode({"db": bucket, "q": influxql, "epoch": "ns"}))
         return [
             {**series.get("tags", {}), **dict(zip(series["columns"], values, strict=True))}
+        self.trusted: ssl.SSLContext | None = None
             for result in answer["results"]
             for series in result.get("series", ())
             for values in series["values"]
