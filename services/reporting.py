@@ -17,6 +17,7 @@ from services.aggregator.kpis.seasons import same_calendar_days, years_before
 from services.aggregator.ports import Store, Unavailable
 from services.aggregator.report.assessment import CITYKEYS, Answer, assess_all, kpi_points, needed, programmes
 from services.aggregator.report.citykeys import rows_of
+from services.aggregator.report.curves import curve_points, midnight_ns
 from services.aggregator.report.dcat import dcat_text
 from services.aggregator.report.model import Period as ReportPeriod
 from services.aggregator.report.model import Report, entry_of
@@ -137,7 +138,7 @@ async def make_report(  # noqa: PLR0913 - the options of a report
         async with open_store(settings) as store:
             inputs = await _read(store, settings, families, period, baseline, needed(chosen))
             answers = assess_all(inputs, _subjects(settings, registry, inputs), period, baseline, chosen)
-            await _store(store, answers, ZoneInfo(settings.timezone))
+            await _store(store, answers, period, ZoneInfo(settings.timezone))
     except (KeyProblem, RegistryProblem, ConfigurationProblem, Unavailable) as problem:
         raise ReportProblem(str(problem)) from problem
     if audience == "public":
@@ -251,11 +252,9 @@ async def _read(  # noqa: PLR0913, PLR0917 - what to read, from where
     )
 
 
-async def _store(store: Store, answers: Sequence[Answer], zone: ZoneInfo) -> None:
-    ends = {answer.outcome.period for answer in answers}
-    midnights = {each: datetime(each.end.year, each.end.month, each.end.day, tzinfo=zone) for each in ends}
-    points = kpi_points(answers, {each: int(at.timestamp()) * 1_000_000_000 for each, at in midnights.items()})
-    refusals = await store.write(points)
+async def _store(store: Store, answers: Sequence[Answer], asked: Period, zone: ZoneInfo) -> None:
+    points = kpi_points(answers, asked, midnight_ns(asked.end, zone))
+    refusals = await store.write([*points, *curve_points(answers, asked, zone)])
     if refusals:
         first = refusals[0]
         raise ReportProblem(f"the store refuses {len(refusals)} values of indicators: {first.reason}: {first.detail}")

@@ -56,7 +56,8 @@ TAGS: Final = {
     "priority": ("role", "zone"),
     "signal": ("signal_group", "zone"),
     "mobility": ("advice", "group", "kind", "window", "zone"),
-    "kpi": ("kpi", "programme", "subject"),
+    "kpi": ("kpi", "programme", "span", "subject"),
+    "kpi_series": ("at", "kpi", "programme", "series", "span", "subject"),
 }
 """Every tag there is: bounded by homes, junctions, stations; never by vehicles."""
 

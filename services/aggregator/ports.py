@@ -92,6 +92,7 @@ BUCKETS: Final[Mapping[str, Bucket]] = {
     "mobility": "rollup",
     "hazard": "rollup",
     "kpi": "kpi",
+    "kpi_series": "kpi",
 }
 """Which bucket a measurement lives in. Raw is short, rollup long."""
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from services.aggregator.ports import Point
+from services.aggregator.ports import BUCKETS, Point
 from services.aggregator.scanning import Scan
 from services.embedded.eventlog import SqliteLog
 from services.embedded.series import SqliteStore
@@ -20,7 +20,7 @@ from services.runtime.settings import Settings
 
 __all__ = ["swap_embedded"]
 
-_KEPT: Final = "kpi"
+_KEPT: Final = tuple(name for name, bucket in BUCKETS.items() if bucket == "kpi")
 _FRESH: Final = "series.rebuilt.sqlite"
 _BEFORE: Final = "series.before.sqlite"
 
@@ -51,10 +51,11 @@ async def swap_embedded(
     if any((await scan.begins([topic for topic, _ in positions])).values()):
         raise RebuildProblem("the event log has not kept everything: a swap would lose what rests on what is gone")
     async with SqliteStore(live) as old, SqliteStore(fresh) as new:
-        rows = await old.select(_KEPT)
-        await new.write(
-            [Point(_KEPT, tuple(sorted(r.tags.items())), tuple(sorted(r.fields.items())), r.time_ns) for r in rows]
-        )
+        for name in _KEPT:
+            rows = await old.select(name)
+            await new.write(
+                [Point(name, tuple(sorted(r.tags.items())), tuple(sorted(r.fields.items())), r.time_ns) for r in rows]
+            )
     os.replace(live, folder / _BEFORE)  # noqa: PTH105 - closed in order: no journal is left of either
     os.replace(fresh, live)  # noqa: PTH105
     async with SqliteLog(settings.embedded.folder / "events.sqlite", settings.kafka.group) as log:

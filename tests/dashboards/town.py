@@ -148,8 +148,7 @@ def points_of_report() -> list[Point]:
     ]
     few = Text("Too few families.", "Trop peu de familles.")
     withheld = NotAssessed("energy_saving", "degree_days", teams[2], period, "small_group", few)
-    ends = {period: milliseconds(END) * 1_000_000}
-    return kpi_points([*results, Answer(kpi, withheld)], ends)
+    return kpi_points([*results, Answer(kpi, withheld)], period, milliseconds(END) * 1_000_000)
 
 
 def _result(variant: str, subject: Subject, period: Period, value: float) -> Result:

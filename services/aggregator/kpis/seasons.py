@@ -3,11 +3,25 @@
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from itertools import pairwise
-from typing import Final
+from typing import Final, Literal
 
-from services.aggregator.kpis.results import Period
+from services.aggregator.kpis.results import Period, Subject
 
-__all__ = ["BASE_DEGC", "degree_day", "degree_days", "paired_days", "same_calendar_days", "years_before"]
+__all__ = [
+    "BASE_DEGC",
+    "Span",
+    "closed",
+    "degree_day",
+    "degree_days",
+    "may_tell_amounts",
+    "paired_days",
+    "same_calendar_days",
+    "span_of",
+    "years_before",
+]
+
+Span = Literal["week", "month", "winter", "year", "other"]
+"""What sort of a period it is: values of periods of one sort stand beside each other."""
 
 BASE_DEGC: Final = 18.0
 """Météo-France counts heating degree days below 18 °C."""
@@ -41,6 +55,41 @@ def years_before(period: Period, years: int = 1) -> Period:
 
 def _earlier(day: date, years: int) -> date:
     return day.replace(year=day.year - years, day=28 if (day.month, day.day) == (2, 29) else day.day)
+
+
+def span_of(period: Period) -> Span:
+    """What sort of a period it is; a winter is from 1 November to 31 March."""
+    start, end = period
+    whole = start.day == 1 and end.day == 1
+    months = 12 * (end.year - start.year) + end.month - start.month
+    if whole and (start.month, months) in {(11, 5), (1, 12)}:
+        return "winter" if months == 5 else "year"
+    if whole and months == 1:
+        return "month"
+    return "week" if start.isoweekday() == 1 and period.days == 7 else "other"
+
+
+def closed(span: Literal["week", "month", "winter", "year"], today: date) -> Period:
+    """The newest period of a sort that has ended: today is not in it."""
+    if span == "week":
+        monday = today - timedelta(days=today.isoweekday() - 1)
+        return Period(monday - timedelta(days=7), monday)
+    if span == "month":
+        end = today.replace(day=1)
+        return Period((end - timedelta(days=1)).replace(day=1), end)
+    if span == "year":
+        return Period(date(today.year - 1, 1, 1), date(today.year, 1, 1))
+    year = today.year if today >= date(today.year, 4, 1) else today.year - 1
+    return Period(date(year - 1, 11, 1), date(year, 4, 1))
+
+
+def may_tell_amounts(subject: Subject, span: Span) -> bool:
+    """Whether sums and curves may be stored beside those of other spans.
+
+    Of families only those of winters: the families of a month and of its winter are not the same, so the sum of the
+    months less the winter would be the energy of those who are in one of them.
+    """
+    return subject.kind not in {"programme", "team"} or span == "winter"
 
 
 def degree_day(lowest_degc: float, highest_degc: float) -> float:

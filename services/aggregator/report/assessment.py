@@ -1,6 +1,6 @@
 """Asks every indicator about every subject; lets out only what may be published. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from services.aggregator.kpis import Kpi, discover
@@ -8,6 +8,7 @@ from services.aggregator.kpis.catalogue import catalogue
 from services.aggregator.kpis.disclosure import PUBLIC, publishable
 from services.aggregator.kpis.inputs import Inputs, Question
 from services.aggregator.kpis.results import NotAssessed, Outcome, Period, Subject
+from services.aggregator.kpis.seasons import may_tell_amounts, span_of
 from services.aggregator.points import TAGS
 from services.aggregator.ports import FieldValue, Point
 
@@ -58,18 +59,24 @@ def assess_all(
     ]
 
 
-def kpi_points(answers: Sequence[Answer], ends_ns: Mapping[Period, int]) -> list[Point]:
-    """Points of measurement `kpi`, at the end of what each value is about.
+def kpi_points(answers: Sequence[Answer], asked: Period, end_ns: int) -> list[Point]:
+    """Points of measurement `kpi`, at the end of the period that was asked about: told again, they are overwritten.
+
+    Amounts of energy are stored of whole winters only: the sums of two spans over families that are not the same would
+    differ by those who are in one of them.
 
     A value that is withheld is written as `assessed = false`. An earlier number stays beside it, as stores merge
     fields: readers ask for `assessed = true`; and for `public = true`, where they show it to everybody.
 
     Args:
         answers: from `assess_all`.
-        ends_ns: Unix nanoseconds of the end of each period.
+        asked: the period of the question; its span is a tag, so that a month does not overwrite a winter.
+        end_ns: Unix nanoseconds of its end.
     """
     points = []
+    span = span_of(asked)
     for kpi, outcome in answers:
+        amounts = may_tell_amounts(outcome.subject, span)
         values: dict[str, FieldValue] = {"assessed": not isinstance(outcome, NotAssessed)}
         if isinstance(outcome, NotAssessed):
             values["reason"] = outcome.reason
@@ -80,8 +87,8 @@ def kpi_points(answers: Sequence[Answer], ends_ns: Mapping[Period, int]) -> list
                 "target": None if outcome.target is None else outcome.target.value,
                 "low": None if outcome.interval is None else outcome.interval.low,
                 "high": None if outcome.interval is None else outcome.interval.high,
-                "baseline": None if outcome.baseline is None else outcome.baseline.value,
-                "reported": None if outcome.reported is None else outcome.reported.value,
+                "baseline": None if outcome.baseline is None or not amounts else outcome.baseline.value,
+                "reported": None if outcome.reported is None or not amounts else outcome.reported.value,
             }
             values |= {name: float(number) for name, number in numbers.items() if number is not None}
             values |= {
@@ -93,6 +100,7 @@ def kpi_points(answers: Sequence[Answer], ends_ns: Mapping[Period, int]) -> list
                 "public": not isinstance(publishable(outcome, PUBLIC), NotAssessed),
             }
         tags = {"kpi": f"{kpi.name}.{outcome.variant}", "programme": kpi.programme, "subject": outcome.subject.id}
+        tags["span"] = span
         named = tuple((name, tags[name]) for name in TAGS["kpi"])
-        points.append(Point("kpi", named, tuple(sorted(values.items())), ends_ns[outcome.period]))
+        points.append(Point("kpi", named, tuple(sorted(values.items())), end_ns))
     return points
