@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 
 import typer
 
+from services.closing import kpi
 from services.operations.commands import add_operations
 from services.operations.consenting import consent
 from services.operations.erasing import export, forget
@@ -32,6 +33,7 @@ add_operations(app)
 app.add_typer(consent, name="consent")
 app.command()(export)
 app.command()(forget)
+app.command()(kpi)
 
 
 class Audience(StrEnum):
