@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -15,8 +16,8 @@ from services.aggregator.kpis.inputs import Inputs
 from services.aggregator.kpis.results import Language, Period, Subject
 from services.aggregator.kpis.seasons import same_calendar_days, years_before
 from services.aggregator.ports import Store, Unavailable
-from services.aggregator.report.assessment import CITYKEYS, Answer, assess_all, kpi_points, needed, programmes
-from services.aggregator.report.citykeys import rows_of
+from services.aggregator.report.assessment import Answer, assess_all, kpi_points, needed, programmes
+from services.aggregator.report.completing import complete
 from services.aggregator.report.curves import curve_points, midnight_ns
 from services.aggregator.report.dcat import dcat_text
 from services.aggregator.report.model import Period as ReportPeriod
@@ -24,6 +25,8 @@ from services.aggregator.report.model import Report, entry_of
 from services.aggregator.report.ngsild import ngsi_ld_text
 from services.aggregator.report.tables import csv_text
 from services.aggregator.series import Family, Weather, read_evaluations, read_homes, read_traffic, read_weather
+from services.aggregator.told import read_told
+from services.aggregator.usage import read_usage
 from services.ingest.assembly import keys_of
 from services.ingest.pseudonyms import KeyProblem
 from services.running import open_store
@@ -43,6 +46,7 @@ _PROGRAMME_NAMES: Final = {
     "familles": "Familles à énergie positive",
     "compass4d": "Compass4D",
     "pionniers": "Les pionniers",
+    "charter": "Green Digital Charter",
 }
 
 
@@ -137,7 +141,9 @@ async def make_report(  # noqa: PLR0913 - the options of a report
         families = _families(settings, registry)
         async with open_store(settings) as store:
             inputs = await _read(store, settings, families, period, baseline, needed(chosen))
-            answers = assess_all(inputs, _subjects(settings, registry, inputs), period, baseline, chosen)
+            inputs = replace(inputs, facts=facts)
+            told = await read_told(store, ZoneInfo(settings.timezone), period, public=audience == "public")
+            answers = assess_all(inputs, _subjects(settings, registry, inputs), period, baseline, chosen, told)
             await _store(store, answers, period, ZoneInfo(settings.timezone))
     except (KeyProblem, RegistryProblem, ConfigurationProblem, Unavailable) as problem:
         raise ReportProblem(str(problem)) from problem
@@ -145,8 +151,7 @@ async def make_report(  # noqa: PLR0913 - the options of a report
         answers = [Answer(kpi, publishable(outcome, PUBLIC)) for kpi, outcome in answers]
     report = _report(settings, answers, inputs, period, baseline, language, chosen)
     report = report.model_copy(update={"audience": audience})
-    if CITYKEYS in chosen:
-        report = report.model_copy(update={"catalogue": rows_of(facts, period.end, language)})
+    report = complete(report, facts)
     return await asyncio.to_thread(_write, report, formats, folder, facts)
 
 
@@ -215,6 +220,7 @@ def _subjects(settings: Settings, registry: Registry, inputs: Inputs) -> list[Su
     seen = {junction.id for junction in inputs.junctions}
     return [
         *(Subject("programme", programme, _PROGRAMME_NAMES.get(programme, programme)) for programme in programmes()),
+        Subject("service", "garonne", "Garonne"),
         *(Subject("team", team.id, team.name) for team in registry.teams),
         *(Subject("application", each, each) for each in sorted({each.application for each in inputs.evaluations})),
         *(Subject("junction", each, names.get(each, each)) for each in sorted(seen | set(names))),
@@ -249,6 +255,7 @@ async def _read(  # noqa: PLR0913, PLR0917 - what to read, from where
         station=weather.station,
         evaluations=await read_evaluations(store, zone, [period]) if "evaluations" in needs else (),
         junctions=await read_traffic(store, zone, periods) if "traffic" in needs else (),
+        usage=await read_usage(store, zone, period) if "usage" in needs else (),
     )
 
 

@@ -9,6 +9,7 @@ from services.aggregator.kpis.disclosure import PUBLIC, publishable
 from services.aggregator.kpis.inputs import Inputs, Question
 from services.aggregator.kpis.results import NotAssessed, Outcome, Period, Subject
 from services.aggregator.kpis.seasons import may_tell_amounts, span_of
+from services.aggregator.kpis.trends import Told, with_target, with_trend
 from services.aggregator.points import TAGS
 from services.aggregator.ports import FieldValue, Point
 
@@ -42,16 +43,20 @@ def needed(wanted: Sequence[str]) -> frozenset[str]:
     return frozenset(need for kpi in chosen(wanted) for need in kpi.needs)
 
 
-def assess_all(
+def assess_all(  # noqa: PLR0913, PLR0917 - who is asked what, when, against what
     inputs: Inputs,
     subjects: Sequence[Subject],
     period: Period,
     baseline: Period | None,
     wanted: Sequence[str],
+    told: Sequence[Told] = (),
 ) -> list[Answer]:
-    """All answers, in the order of indicators and subjects, each one through the gate for small groups."""
+    """All answers, in the order of indicators and subjects, each one through the gate for small groups.
+
+    What is let out gets the city's target for it, and its direction from what earlier reports `told`.
+    """
     return [
-        Answer(kpi, publishable(outcome))
+        Answer(kpi, with_trend(with_target(publishable(outcome), kpi, inputs.facts, catalogue()), told))
         for kpi in chosen(wanted)
         for subject in subjects
         if subject.kind in kpi.about and (subject.kind != "programme" or subject.id == kpi.programme)

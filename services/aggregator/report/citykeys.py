@@ -1,16 +1,14 @@
-"""The catalogue of CITYkeys as the report tells it: figures, scores of assessors, and what is not assessed. Pure."""
+"""The catalogue of CITYkeys as the report holds it: scores, targets, and why something is missing. Pure."""
 
-from collections.abc import Mapping
 from datetime import date
-from typing import Any, Final
+from typing import Final
 
-from services.aggregator.kpis.catalogue import THEMES, Catalogue, Indicator, catalogue
-from services.aggregator.kpis.facts import Facts
+from services.aggregator.kpis.catalogue import Catalogue, Indicator, catalogue
+from services.aggregator.kpis.facts import Facts, Target
 from services.aggregator.kpis.results import Language, Text
-from services.aggregator.report.model import Assessed, CatalogueRow, Judgement, Report
-from services.aggregator.report.wording import day, number, percent
+from services.aggregator.report.model import CatalogueRow, EnteredTarget, Judgement
 
-__all__ = ["citykeys_view", "rows_of"]
+__all__ = ["rows_of", "targets_of"]
 
 _NOT_SCORED: Final = Text(
     "An assessor gives this score; none was entered before the end of the period.",
@@ -55,76 +53,32 @@ def _row(row: Indicator, known: Catalogue, facts: Facts, end: date, language: La
                 day=score.date,
                 evidence=score.evidence,
             ),
+            "target": _target(row, facts, end, language),
             "verified": row.verified,
             "source": row.source,
         }
     )
 
 
-def citykeys_view(report: Report, text: Mapping[str, str]) -> dict[str, Any] | None:
-    """What the page shows, by theme; `None` if CITYkeys was not asked for."""
-    if not report.catalogue:
-        return None
-    themes = [_theme(name, report, text) for name in THEMES]
-    rows = report.catalogue
-    counts = {
-        "all": len(rows),
-        "figures": sum(len(theme["figures"]) for theme in themes),
-        "scores": sum(row.status == "scored" for row in rows),
-    }
-    return {"lead": text["citykeys_lead"].format(**counts), "themes": themes}
+def _target(row: Indicator, facts: Facts, at: date, language: Language) -> EnteredTarget | None:
+    found = facts.target_of(row.slug, at)
+    return None if found is None else _entered(row, found, language)
 
 
-def _theme(name: str, report: Report, text: Mapping[str, str]) -> dict[str, Any]:
-    rows = [row for row in report.catalogue if row.theme == name]
-    figures = [figure for row in rows for figure in _figures(row, report, text)]
-    scores = [
-        {
-            "title": row.title,
-            "level": text[f"level_{row.level}"],
-            "value": text["of_five"].format(score=row.score.value),
-            "justification": row.score.justification,
-            "by": f"{row.score.assessor_role}, {day(row.score.day, report.language)}",
-        }
-        for row in rows
-        if row.score is not None
-    ]
-    told = {figure["slug"] for figure in figures}
-    absent: dict[str, list[str]] = {}
-    for row in rows:
-        if row.score is None and row.slug not in told and row.explanation is not None:
-            absent.setdefault(row.explanation, []).append(f"{row.title} ({text[f'level_{row.level}']})")
-    return {
-        "id": name,
-        "title": text[f"theme_{name}"],
-        "figures": figures,
-        "scores": scores,
-        "absent": [{"explanation": why, "titles": titles} for why, titles in absent.items()],
-        "absent_count": sum(len(titles) for titles in absent.values()),
-    }
+def _entered(row: Indicator, target: Target, language: Language) -> EnteredTarget:
+    return EnteredTarget(
+        indicator=row.slug,
+        title=row.fr if language == "fr" else row.en,
+        value=target.value,
+        unit=row.unit,
+        due=target.due,
+        at_most=row.better == "less",
+        source=target.source,
+    )
 
 
-def _figures(row: CatalogueRow, report: Report, text: Mapping[str, str]) -> list[dict[str, str]]:
-    """The figures of the whole programme that say something of the row."""
-    found = [
-        each
-        for each in report.entries
-        if isinstance(each, Assessed) and each.kpi == row.kpi and each.subject.kind == "programme"
-    ]
-    return [
-        {
-            "slug": row.slug,
-            "title": row.title,
-            "level": text[f"level_{row.level}"],
-            "value": _value(each, report.language),
-            "variant": text.get(f"variant_{each.variant}", each.variant),
-            "note": row.explanation or "",
-        }
-        for each in found
-    ]
-
-
-def _value(entry: Assessed, language: Language) -> str:
-    if entry.unit == "%":
-        return percent(entry.value, language)
-    return f"{number(entry.value, language)} {entry.unit}"
+def targets_of(facts: Facts, language: Language) -> tuple[EnteredTarget, ...]:
+    """Every target that was entered, with the name and unit of its indicator."""
+    known = catalogue()
+    found = [(known.get(each.indicator), each) for each in facts.targets]
+    return tuple(_entered(row, each, language) for row, each in found if row is not None)

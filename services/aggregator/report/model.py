@@ -14,14 +14,21 @@ from services.aggregator.kpis.results import Period as KpiPeriod
 __all__ = [
     "Assessed",
     "CatalogueRow",
+    "Commitment",
     "Comparison",
+    "Entered",
+    "EnteredQuantity",
+    "EnteredTarget",
     "Entry",
     "Interval",
     "Judgement",
     "Missing",
     "Period",
+    "Pilot",
     "Report",
+    "Statement",
     "Subject",
+    "Trend",
     "assessed",
     "entry_of",
     "report_schema",
@@ -43,7 +50,7 @@ class Period(_Model):
 class Subject(_Model):
     """Whom an entry is about, by its public id."""
 
-    kind: Literal["programme", "team", "junction", "application"]
+    kind: Literal["programme", "team", "junction", "corridor", "application", "service"]
     id: str
     label: str
 
@@ -63,7 +70,17 @@ class Target(_Model):
 
     value: float
     source: str
+    due: date | None = Field(default=None, description="Day by which it is to be reached.")
+    at_most: bool = Field(default=False, description="Less is better: the value is not to pass it.")
     reached: bool
+
+
+class Trend(_Model):
+    """The direction over the same days of three years or more, this one included."""
+
+    slope_per_year: float = Field(description="In the unit of the value, for each year.")
+    values: Mapping[str, float] = Field(description="What was told of each period, by its first day.")
+    method: str
 
 
 class Interval(_Model):
@@ -95,6 +112,7 @@ class Assessed(_Common):
     unit: str
     comparison: Comparison | None
     target: Target | None
+    trend: Trend | None = Field(default=None, description="None before there are three comparable years.")
     coverage: Annotated[float, Field(ge=0, le=1)] = Field(
         description="Measured share of what should have been measured."
     )
@@ -133,6 +151,66 @@ class Judgement(_Model):
     evidence: tuple[str, ...]
 
 
+class EnteredQuantity(_Model):
+    """A number of the city, such as its population, at a date."""
+
+    name: str
+    title: str
+    value: float
+    unit: str
+    day: date
+    source: str
+    used: bool = Field(description="Whether an indicator computes from it.")
+
+
+class EnteredTarget(_Model):
+    """What the city wants an indicator to be by a day, in the indicator's unit."""
+
+    indicator: str
+    title: str
+    value: float
+    unit: str
+    due: date
+    at_most: bool
+    source: str
+
+
+class Entered(_Model):
+    """The city's file of facts, as far as it was known before the end of the period."""
+
+    edition: str
+    quantities: tuple[EnteredQuantity, ...]
+    targets: tuple[EnteredTarget, ...]
+
+
+class Statement(_Model):
+    """One number or one thing that is said of a commitment."""
+
+    title: str
+    value: float | None
+    text: str
+    origin: Literal["counted", "entered", "missing"]
+
+
+class Pilot(_Model):
+    """A pilot of the charter as far as this report tells of it; amounts only where they may be published."""
+
+    title: str
+    taking_part: float | None = Field(description="Homes, junctions or members that stand behind its figures.")
+    counted: str
+    saved_kwh: float | None
+    report_url: str | None
+
+
+class Commitment(_Model):
+    """One of the four commitments of the Green Digital Charter, and what is said of it."""
+
+    number: int
+    title: str
+    statements: tuple[Statement, ...]
+    pilots: tuple[Pilot, ...] = ()
+
+
 class CatalogueRow(_Model):
     """An indicator of CITYkeys, with what is said of it, or why nothing is."""
 
@@ -147,6 +225,7 @@ class CatalogueRow(_Model):
     kpi: str | None = Field(description="The indicator of `entries` that computes it, or a part of it.")
     explanation: str | None = Field(description="Why there is no value, or what the part leaves out.")
     score: Judgement | None
+    target: EnteredTarget | None = None
     verified: bool = Field(description="Whether the primary text was read.")
     source: str
 
@@ -166,6 +245,8 @@ class Report(_Model):
     weather_station: str | None
     entries: tuple[Entry, ...]
     catalogue: tuple[CatalogueRow, ...] = Field(default=(), description="Of CITYkeys, where it was asked for.")
+    entered: Entered | None = Field(default=None, description="What the city entered; none without a file.")
+    charter: tuple[Commitment, ...] = Field(default=(), description="Of the Green Digital Charter, where asked for.")
 
     def of(self, kpi: str, variant: str, kind: str) -> list[Assessed | Missing]:
         """The entries of one variant of an indicator about one kind of subject."""
@@ -205,7 +286,14 @@ def _values(result: Result, language: Language, timezone: str) -> dict[str, obje
         "comparison": _comparison(result, timezone),
         "target": None
         if target is None
-        else Target(value=target.value, source=target.source.in_language(language), reached=bool(result.reached)),
+        else Target(
+            value=target.value,
+            source=target.source.in_language(language),
+            due=target.due,
+            at_most=target.at_most,
+            reached=bool(result.reached),
+        ),
+        "trend": None if result.trend is None else Trend(**result.trend._asdict()),
         "coverage": result.coverage,
         "population": result.population,
         "enrolled": result.enrolled,

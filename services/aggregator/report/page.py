@@ -1,19 +1,21 @@
 """The report as one HTML file: nothing is loaded from elsewhere."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import cache
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from services.aggregator.report.citykeys import citykeys_view
+from services.aggregator.report.charter import charter_view
+from services.aggregator.report.entered import entered_view
 from services.aggregator.report.families import families_view, headline
 from services.aggregator.report.junctions import junctions_view, traffic_headline
-from services.aggregator.report.model import Assessed, Missing, Period, Report
+from services.aggregator.report.methods import methods_view
+from services.aggregator.report.model import Missing, Period, Report
 from services.aggregator.report.panel import panel_view
-from services.aggregator.report.texts import QUALITY, words
-from services.aggregator.report.wording import day, days, number, percent
+from services.aggregator.report.texts import words
+from services.aggregator.report.themes import citykeys_view
+from services.aggregator.report.wording import day, days
 
 __all__ = ["page"]
 
@@ -51,8 +53,10 @@ def page(report: Report) -> str:
             junctions=junctions,
             panel=panel_view(report, text),
             citykeys=citykeys_view(report, text),
+            charter=charter_view(report, text),
+            entered=entered_view(report, text),
             missing=_missing(report, text),
-            methods=_methods(report, text),
+            methods=methods_view(report, text),
             made=text["made"].format(day=day(report.generated_on, report.language)),
             privacy=text[f"privacy_{report.audience}"],
             times=text["times"].format(zone=report.period.timezone),
@@ -79,43 +83,3 @@ def _missing(report: Report, text: Mapping[str, str]) -> list[dict[str, str]]:
         {"title": title, "variants": ", ".join(its), "explanation": explanation, "subjects": labels}
         for (title, explanation, labels), its in variants.items()
     ]
-
-
-def _methods(report: Report, text: Mapping[str, str]) -> list[dict[str, Any]]:
-    """One block for each indicator and variant that has a value."""
-    seen: dict[tuple[str, str], list[Assessed]] = {}
-    for entry in report.entries:
-        if isinstance(entry, Assessed):
-            seen.setdefault((entry.kpi, entry.variant), []).append(entry)
-    return [_method(its, report, text) for its in seen.values()]
-
-
-def _method(entries: Sequence[Assessed], report: Report, text: Mapping[str, str]) -> dict[str, Any]:
-    """Of an indicator: the whole programme comes first where there is one."""
-    language, entry = report.language, entries[0]
-    whole = entry.subject.kind == "programme"
-    coverage = entry.coverage if whole else min(each.coverage for each in entries)
-    least = "" if whole else text["at_least"] + " "
-    rows = [
-        (text["formula"], entry.formula),
-        (text["quality"], QUALITY[entry.quality].in_language(language)),
-        (text["coverage"].capitalize(), least + percent(100 * coverage, language, 0)),
-    ]
-    figures = entry.figures
-    if "homes_regression" in figures:
-        counts = {name: number(figures[f"homes_{name}"], language) for name in ("regression", "declared", "default")}
-        share = percent(figures["heat_share_percent"], language, 0)
-        rows.append((text["heat"], text["heat_note"].format(share=share, **counts)))
-    if entry.variant == "degree_days" and report.weather_station:
-        rows.append((text["station"], report.weather_station))
-    if entry.target is not None:
-        rows.append((text["source_goal"], entry.target.source))
-    note = "" if entry.references_verified else " " + text["unverified"]
-    if entry.factor_set is not None:
-        rows.append((text["factors"], entry.factor_set))
-    rows += [
-        (text["version"], f"{entry.method_version} · {entry.fingerprint}" if whole else entry.method_version),
-        (text["references"], ", ".join(entry.references) + note),
-    ]
-    variant = text.get(f"variant_{entry.variant}", entry.variant)
-    return {"title": f"{entry.title} ({variant})", "rows": rows, "limits": entry.limits}

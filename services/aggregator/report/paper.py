@@ -8,9 +8,9 @@ import matplotlib as mpl
 from fpdf import FPDF
 from fpdf.enums import XPos, YPos
 
-from services.aggregator.report.citykeys import citykeys_view
 from services.aggregator.report.model import Assessed, Missing, Report
 from services.aggregator.report.texts import QUALITY, words
+from services.aggregator.report.themes import citykeys_view
 from services.aggregator.report.wording import day, days, number, percent
 
 __all__ = ["pdf_bytes"]
@@ -120,7 +120,7 @@ def _value(value: float, unit: str, report: Report) -> str:
 
 def _citykeys(paper: _Paper, report: Report) -> None:
     text = words(report.language)
-    view = citykeys_view(report, text)
+    view = citykeys_view(report, text, drawn=False)
     if view is None:
         return
     paper.title_line(text["citykeys"], 1)

@@ -6,7 +6,7 @@ from typing import Final
 
 from services.aggregator.kpis.results import Language
 
-__all__ = ["day", "days", "month", "number", "percent", "signed_percent"]
+__all__ = ["day", "days", "month", "number", "percent", "signed_percent", "small"]
 
 _MONTHS: Final = {
     "fr": (
@@ -29,6 +29,12 @@ def number(value: float, language: Language, decimals: int = 0) -> str:
         text = text.replace(",", _NARROW).replace(".", ",")
     negative = value < 0 and any(digit in "123456789" for digit in text)
     return f"{_MINUS}{text}" if negative else text
+
+
+def small(value: float, language: Language) -> str:
+    """A number with three digits that count, without more than three decimals: `1,234`, `12.3`, `0.037`."""
+    decimals = next((count for limit, count in ((100, 0), (10, 1), (1, 2)) if abs(value) >= limit), 3)
+    return number(value, language, decimals)
 
 
 def percent(value: float, language: Language, decimals: int = 1) -> str:
