@@ -1,6 +1,8 @@
 """The normaliser that a configuration describes: profiles, contexts, keys, households, zones."""
 
 import re
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -10,9 +12,11 @@ from services.ingest.declarative import TableProblem, read_profile
 from services.ingest.limits import Bounds, Limits
 from services.ingest.mapping import MappingProblem, compile_mapping
 from services.ingest.normalise import Normaliser
+from services.ingest.plausibility import Stations
 from services.ingest.profiles import Context, Profile, discover
 from services.ingest.pseudonyms import KeyProblem, Keys, Pseudonyms, read_keys
-from services.ingest.zones import ZoneProblem, zones_of
+from services.ingest.topics import TopicTree
+from services.ingest.zones import ZoneProblem, site_of, zones_of
 from services.runtime.junctionfile import read_junctions
 from services.runtime.registry import Registry, RegistryProblem, read_registry
 from services.runtime.settings import ProfileSettings, Settings
@@ -95,32 +99,59 @@ def build_normaliser(settings: Settings, *, trial: bool = False) -> tuple[Normal
     keys = keys_of(settings, trial=trial)
     registry = read_registry(settings.households_file)
     names = Pseudonyms(keys, registry.household_of, registry.meter_of)
-    file = None if settings.junctions_file is None else read_junctions(settings.junctions_file)
-    zones = zones_of(file)
-    contexts = {}
-    for name in (profiles := enabled_profiles(settings)):
-        site = settings.profiles.get(name, ProfileSettings())
-        try:
-            compile_mapping(site.mapping)
-        except MappingProblem as problem:
-            raise MappingProblem(f"profiles.{name}.{problem}") from None
-        contexts[name] = Context(
-            names=names,
-            zones=zones,
-            timezone=ZoneInfo(site.timezone or settings.timezone),
-            mapping=site.mapping,
-            its_leap_seconds=site.its_leap_seconds,
-            oldest=settings.oldest,
-            newest=settings.newest,
-            intersections={} if file is None else file.intersections,
-        )
+    stations = Stations(settings.ingest.stations_remembered)
+    profiles = enabled_profiles(settings)
+    contexts = _contexts(settings, profiles, names, stations)
     topics = topics_of(settings)
     filters = tuple(dict.fromkeys(each for group in topics.values() for each in group))
     book = read_book(settings, keys, registry)
     consent = None if book is None else Consent(book, ZoneInfo(settings.timezone))
     normaliser = Normaliser(profiles, contexts, keys, topics, consent)
+    normaliser.stations = stations
     normaliser.limits = Limits(Bounds(settings.ingest.device_messages_per_min, settings.ingest.new_meters_per_h))
     return normaliser, filters
+
+
+def _contexts(
+    settings: Settings, profiles: Mapping[str, Profile], names: Pseudonyms, stations: Stations
+) -> dict[str, Context]:
+    """What each profile knows; all share the junctions and the memory of stations."""
+    file = None if settings.junctions_file is None else read_junctions(settings.junctions_file)
+    zones, site = zones_of(file), site_of(file, settings.site_bounds)
+    contexts = {}
+    for name in profiles:
+        own = settings.profiles.get(name, ProfileSettings())
+        try:
+            compile_mapping(own.mapping)
+        except MappingProblem as problem:
+            raise MappingProblem(f"profiles.{name}.{problem}") from None
+        context = Context(
+            names=names,
+            zones=zones,
+            timezone=ZoneInfo(own.timezone or settings.timezone),
+            mapping=own.mapping,
+            its_leap_seconds=own.its_leap_seconds,
+            oldest=settings.oldest,
+            newest=settings.newest,
+            intersections={} if file is None else file.intersections,
+            stations=stations,
+            site=site,
+        )
+        contexts[name] = _by_source(context, own, name)
+    return contexts
+
+
+def _by_source(context: Context, own: ProfileSettings, name: str) -> Context:
+    """The context with those of sources that count leap seconds their own way."""
+    if not own.its_leap_seconds_of:
+        return context
+    sources: TopicTree[Context] = TopicTree()
+    for topic_filter, policy in own.its_leap_seconds_of.items():
+        try:
+            sources.add(topic_filter, replace(context, its_leap_seconds=policy))
+        except ValueError as problem:
+            raise MappingProblem(f"profiles.{name}.its_leap_seconds_of: {problem}") from None
+    return replace(context, sources=sources)
 
 
 def read_book(settings: Settings, keys: Keys, registry: Registry) -> Book | None:

@@ -16,6 +16,7 @@ from schemas.envelope import AnyRecord, Event
 from schemas.rejection import Reason, Rejected, Stage
 from services.ingest.consent import Consent
 from services.ingest.limits import Limits
+from services.ingest.plausibility import Stations
 from services.ingest.profiles import Context, Ignored, Message, Profile, Unparseable
 from services.ingest.pseudonyms import Keys
 from services.ingest.topics import TopicTree
@@ -68,6 +69,7 @@ class Normaliser:
         """
         self.consent = consent
         self.limits: Limits | None = None
+        self.stations: Stations | None = None
         self._contexts = contexts
         self._keys = keys
         self._routes: TopicTree[Profile] = TopicTree()
@@ -131,7 +133,7 @@ class Normaliser:
 
     def _parse(self, message: Message, profile: Profile) -> Outcome:
         try:
-            result = profile.parse(message, self._contexts[profile.name])
+            result = profile.parse(message, self._contexts[profile.name].of(message.topic))
         except Unparseable as refusal:
             return self._rejected(message, profile.name, "parse", refusal.reason, refusal.detail)
         except ValidationError as error:

@@ -92,6 +92,8 @@ async def run_ingest(  # noqa: PLR0913 - the parts that make the service
         ledger = Ledger(normaliser.device(f"ingest:{settings.mqtt.client_id}"))
         pipeline = Pipeline(source, sink, normaliser, settings.ingest, telemetry, ledger=ledger)
         _watch(telemetry, pipeline, settings.ingest.unhealthy_after_s)
+        if (stations := normaliser.stations) is not None:
+            telemetry.leaps.set_function(lambda: stations.corrected)
         recording = group.create_task(_record_gaps(events, pipeline, normaliser, settings), name="ingest-gaps")
         following = group.create_task(_follow_announcements(source, normaliser), name="ingest-announced")
         consenting = group.create_task(_follow_consent(normaliser, settings, telemetry), name="ingest-consent")

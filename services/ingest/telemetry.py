@@ -42,6 +42,10 @@ class IngestTelemetry:
         self.dropped = Metric("garonne_ingest_dropped", "QoS 0 messages that came too fast to be taken", **at)
         self.acknowledged = Metric("garonne_ingest_acknowledged", "Messages acknowledged to the broker", **at)
         self.normalise_seconds = Metric("garonne_ingest_normalise_seconds", "Time spent normalising", **at)
+        self.flagged = Metric("garonne_ingest_flagged", "Records with a quality flag", ["flag"], **at)
+        self.leaps = Gauge(
+            "garonne_ingest_leap_seconds_corrected", "Messages dated later, as their sender forgets leap seconds", **at
+        )
         self.in_flight = Gauge("garonne_ingest_in_flight", "Messages taken and not yet acknowledged", **at)
         self.oldest = Gauge("garonne_ingest_oldest_unacknowledged_seconds", "Age of the oldest of them", **at)
         self.connected = Gauge("garonne_ingest_connected", "1 while connected to the broker", **at)
@@ -63,6 +67,9 @@ class IngestTelemetry:
         kinds = Counter([event.record.kind for outcome in outcomes for event in outcome.events])
         for kind, number in kinds.items():
             self.events.labels(kind).inc(number)
+        flags = Counter([flag for outcome in outcomes for event in outcome.events for flag in event.record.flags])
+        for flag, number in flags.items():
+            self.flagged.labels(flag).inc(number)
         if kinds["rejected"]:
             refused = Counter((each.stage, each.reason) for o in outcomes if (each := o.rejected) is not None)
             for (stage, reason), number in refused.items():

@@ -11,16 +11,19 @@ from pathlib import Path
 from typing import Any, Final
 
 from schemas.mobility import IntersectionGeometry
+from services.ingest.plausibility import Box
 from services.ingest.profiles import Zones
 from services.runtime.junctionfile import JunctionFile, Zone, is_number, read_junctions
 from services.runtime.junctionfile import JunctionProblem as ZoneProblem
 
-__all__ = ["CELL_ZOOM", "ZoneProblem", "load_zones", "quadkey", "zones_of"]
+__all__ = ["CELL_ZOOM", "ZoneProblem", "load_zones", "quadkey", "site_of", "zones_of"]
 
 CELL_ZOOM: Final = 16
 _STEP_DEG: Final = 0.0005
 """Width of the cells in which the answer of the spatial index is remembered: at most 56 m."""
 _METRES_PER_DEGREE: Final = 111_195.0
+_AROUND_M: Final = 10_000.0
+"""As far around its junctions a site reaches: so far a DENM is relevant at most (c-its.md 6)."""
 _CIRCLE_SIDES: Final = 180
 _LARGEST_RADIUS_M: Final = 5000
 _MERCATOR_EDGE_DEG: Final = 85.05112878
@@ -54,6 +57,18 @@ def zones_of(file: JunctionFile | None) -> Zones:
     except ZoneProblem as problem:
         raise ZoneProblem(f"junctions file {file.path}: {problem}") from None
     return _Junctions(shapes)
+
+
+def site_of(file: JunctionFile | None, bounds: tuple[float, float, float, float] | None) -> Box | None:
+    """Where the site is: as it says itself, else around all junctions; `None` if nobody says."""
+    if bounds is not None or file is None:
+        return None if bounds is None else Box(*bounds)
+    every = [_shape_of(zone).bounds for zone in file.zones]
+    west, south = (min(each[side] for each in every) for side in (0, 1))
+    east, north = (max(each[side] for each in every) for side in (2, 3))
+    across = max(1e-6, math.cos(math.radians((south + north) / 2)))
+    margin = _AROUND_M / _METRES_PER_DEGREE
+    return Box(west - margin / across, south - margin, east + margin / across, north + margin)
 
 
 def quadkey(latitude_deg: float, longitude_deg: float, zoom: int = CELL_ZOOM) -> str:

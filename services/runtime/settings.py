@@ -36,6 +36,9 @@ _MOST_EMBEDDED = 100
 """In flight at the embedded broker (`services.embedded.broker.INFLIGHT`)."""
 
 
+LeapSeconds = Literal["tai", "utc", "auto"]
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -191,6 +194,10 @@ class IngestSettings(ServedSettings):
         default=100_000,
         description="Meters that a process has not seen since its start, in an hour; more are ignored until the next.",
     )
+    stations_remembered: Annotated[int, Field(ge=1)] = Field(
+        default=20_000,
+        description="Vehicles and roadside units whose last place a process remembers, to flag jumps; 400 bytes each.",
+    )
     unhealthy_after_s: Seconds = Field(default=60.0, description="Health turns red when nothing could be acknowledged.")
     metrics_host: str = Field(default="127.0.0.1", description="Address of /metrics; 0.0.0.0 inside a container.")
     metrics_port: Port = Field(default=9101, description="Port of /metrics, /healthz and /readyz; 0 takes a free one.")
@@ -216,8 +223,13 @@ class ProfileSettings(_Section):
     table_file: Path | None = Field(
         default=None, description="TOML table of the site's own that makes this a profile: a family without Python."
     )
-    its_leap_seconds: Literal["tai", "utc"] = Field(
-        default="tai", description="`utc` for senders that leave leap seconds out of TimestampIts."
+    its_leap_seconds: LeapSeconds = Field(
+        default="tai",
+        description="`utc` for senders that leave leap seconds out of TimestampIts; `auto` finds them out by the "
+        "median age of 100 CAM of a station.",
+    )
+    its_leap_seconds_of: dict[str, LeapSeconds] = Field(
+        default_factory=dict, description="The same for single sources, by topic filter: the deepest that fits counts."
     )
 
 
@@ -244,8 +256,14 @@ class Settings(BaseSettings):
     )
     junctions_file: Path | None = Field(
         default=None,
-        description="GeoJSON of the equipped junctions: features with a property id, and a Polygon, or a Point with "
-        "radius_m. Outside of all of them a vehicle is not kept. Without a file, cells of about 430 m stand for them.",
+        description="GeoJSON of the equipped junctions, and of their approaches, stop lines and signal groups "
+        "(docs/reference/junctions.md). Outside of all of them a vehicle is not kept. Without a file, cells of about "
+        "430 m stand for them.",
+    )
+    site_bounds: tuple[float, float, float, float] | None = Field(
+        default=None,
+        description="West, south, east, north of the site in degrees: what claims to be elsewhere is flagged "
+        "`outside_site`. If not given, 10 km around the junctions of the file; without a file anywhere.",
     )
     accept_past_days: Annotated[int, Field(ge=1, le=3660)] = Field(
         default=1098, description="A source time older than this is not believed; the receive time stands for it."
@@ -277,6 +295,11 @@ class Settings(BaseSettings):
         if self.mqtt.certificate_file is not None and not self.mqtt.tls:
             message = "mqtt.certificate_file needs mqtt.tls = true"
             raise ValueError(message)
+        if self.site_bounds is not None:
+            west, south, east, north = self.site_bounds
+            if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
+                message = "site_bounds: must be west, south, east, north in degrees, west < east and south < north"
+                raise ValueError(message)
         if self.mqtt.reconnect_least_s > self.mqtt.reconnect_most_s:
             message = "mqtt.reconnect_least_s is greater than mqtt.reconnect_most_s"
             raise ValueError(message)

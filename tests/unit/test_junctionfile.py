@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from schemas.codec import encode
 from schemas.envelope import AnyRecord, Event, key_of, topic_of
-from schemas.mobility import PriorityRequest, SignalState
 from services.aggregator.mobility.geometry import Frame, Junction
 from services.aggregator.pipeline import Pipeline, Sealing
 from services.aggregator.points import milliseconds
@@ -168,8 +167,9 @@ def test_messages_are_of_the_junction_that_their_intersection_belongs_to(tmp_pat
     context = Context(names=NAMES, zones=load_zones(path), intersections=read_junctions(path).intersections)
     arrival = Arrival(Message("t", b"", START), context)
     for region, number, junction in ((33, 4101, "place-gambetta"), (None, 4101, "place-gambetta"), (33, 9, "33:9")):
-        (record,) = signal_states(_spat(region, number), arrival)
-        assert isinstance(record, SignalState)
+        found = signal_states(_spat(region, number), arrival)
+        assert isinstance(found, tuple)
+        (record,) = found
         assert key_of(record) == junction
     assert context.zones.at(LATITUDE_DEG, LONGITUDE_DEG) == "place-gambetta"
 
@@ -183,8 +183,9 @@ def test_a_request_from_outside_of_all_zones_does_not_say_where(tmp_path: Path, 
     where = {"position": {"position": {"lat": round(latitude * 1e7), "long": round(longitude * 1e7)}}}
     request = {"request": {"id": {"region": 33, "id": 4101}, "requestID": 1, "requestType": 1}}
     srem = fold({"second": 1, "requestor": {"id": {"stationID": 7}, **where}, "requests": [request]})
-    (record,) = priority_requests(srem, arrival)
-    assert isinstance(record, PriorityRequest)
+    found = priority_requests(srem, arrival)
+    assert isinstance(found, tuple)
+    (record,) = found
     assert (record.position is not None) is is_kept
 
 

@@ -58,6 +58,7 @@ def read_core(core: Core, arrival: Arrival) -> tuple[AnyRecord, ...] | Ignored:
         at=message_time(None, None if core.second_ms == _NO_SECOND else core.second_ms, arrival),
         position=position_of(core.latitude, core.longitude, DSRC_ELEVATION(core.elevation)),
         speed_mps=speed_mps,
+        counts_tai=False,
         motion={
             "heading_deg": DSRC_HEADING(core.heading),
             "longitudinal_acceleration_mps2": _ACCELERATION(core.acceleration),

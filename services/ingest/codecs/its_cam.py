@@ -13,6 +13,7 @@ from services.ingest.codecs.its_units import (
     VEHICLE_WIDTH,
     YAW_RATE,
     Quantity,
+    ellipse_m,
     heading_deg,
     position_of,
 )
@@ -82,6 +83,7 @@ def read_cam(station_id: int, cam: Tree, arrival: Arrival, curvature: Quantity) 
         ),
         speed_mps=speed_mps,
         motion={**_motion(vehicle, curvature), **_role(parameters)},
+        ellipse=_ellipse(place),
     )
 
 
@@ -113,3 +115,9 @@ def _measured(tree: Tree, name: str, value_name: str) -> Any:
     """A value beside its confidence."""
     value = first(tree, name)
     return first(value, value_name, "value") if type(value) is dict else value
+
+
+def _ellipse(place: Tree) -> float | None:
+    """How sure the position is. A help for plausibility alone, so nothing is refused for it."""
+    said = first(place, "positionConfidenceEllipse")
+    return ellipse_m(first(said, "semiMajorConfidence", "semiMajorAxisLength")) if type(said) is dict else None

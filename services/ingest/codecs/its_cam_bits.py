@@ -21,6 +21,7 @@ from services.ingest.codecs.its_units import (
     VEHICLE_WIDTH,
     YAW_RATE,
     Quantity,
+    ellipse_m,
     heading_deg,
     position_of,
 )
@@ -150,6 +151,7 @@ def _record(
         position=position_of(raw[8] - 900000000, raw[9] - 1800000000, ALTITUDE(raw[13] - 100000)),
         speed_mps=speed_mps,
         motion=motion,
+        ellipse=ellipse_m(raw[10]),
     )
 
 

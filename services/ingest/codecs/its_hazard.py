@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final, Literal
 
 from schemas.base import Flag
-from schemas.mobility import RoadHazard
+from schemas.mobility import Position, RoadHazard
 from services.ingest.codecs import its_time
 from services.ingest.codecs.its_tree import Arrival, Enumeration, Tree, child, first, integer, part
 from services.ingest.codecs.its_units import ALTITUDE, SPEED, heading_deg, is_impossible_speed, position_of, whole
@@ -44,7 +44,7 @@ _DIRECTION: Final = Enumeration(
 def its_clock(value: Any, name: str, arrival: Arrival) -> int:
     """Event times as the standard has them: TimestampIts."""
     its_ms = whole(value, name, 0, _LATEST_ITS)
-    return its_time.from_its(its_ms, tai=arrival.context.its_leap_seconds == "tai")
+    return its_time.from_its(its_ms, tai=arrival.context.its_leap_seconds != "utc")
 
 
 def road_hazard(denm: Tree, arrival: Arrival, clock: Clock = its_clock) -> tuple[RoadHazard, ...]:
@@ -74,15 +74,16 @@ def road_hazard(denm: Tree, arrival: Arrival, clock: Clock = its_clock) -> tuple
     event_speed_mps, described = _described(denm, management)
     if is_impossible_speed(event_speed_mps, station_type):
         flags = (*flags, "impossible_speed")
+    originator = integer(action, "originatingStationID", 0, 0xFFFFFFFF)
+    action_id = context.names.action(originator, integer(action, "sequenceNumber", 0, 0xFFFF))
+    flags += _doubts(action_id, originator, reference_ms, described["position"], arrival)
     record = RoadHazard(
         observed_at=_at(reference_ms),
         received_at=received_at,
         clock="its",
         flags=flags,
         retained=arrival.message.retained,
-        action_id=context.names.action(
-            integer(action, "originatingStationID", 0, 0xFFFFFFFF), integer(action, "sequenceNumber", 0, 0xFFFF)
-        ),
+        action_id=action_id,
         station_type=station_type,
         detection_time=_at(detected_ms),
         ends_at=_at(ends_ms),
@@ -92,6 +93,22 @@ def road_hazard(denm: Tree, arrival: Arrival, clock: Clock = its_clock) -> tuple
         **described,
     )
     return (record,)
+
+
+def _doubts(
+    action_id: str, originator: int, reference_ms: int, position: Position | None, arrival: Arrival
+) -> tuple[Flag, ...]:
+    """What contradicts the site, or what was heard before. Times are not corrected: they name the event."""
+    context = arrival.context
+    flags: tuple[Flag, ...] = ()
+    if context.its_leap_seconds == "auto":
+        sender = context.names.vehicle(originator, arrival.message.received_at)
+        flags = ("leap_suspect",) if context.stations.is_naive(sender) else ()
+    if context.stations.is_outdated(action_id, reference_ms):
+        flags = (*flags, "replay")
+    if position is not None and not context.is_in_site(position.latitude_deg, position.longitude_deg):
+        flags = (*flags, "outside_site")
+    return flags
 
 
 def _time(management: Tree, name: str, arrival: Arrival, clock: Clock) -> int:

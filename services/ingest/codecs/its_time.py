@@ -12,10 +12,12 @@ from services.ingest.clock import Reading, believe
 from services.ingest.profiles import Context
 
 __all__ = [
+    "FRESH_MS",
     "ITS_EPOCH_MS",
     "delta_time",
     "from_its",
     "instant",
+    "leaps_ms",
     "milliseconds",
     "minute_of_year",
     "second_of_minute",
@@ -40,7 +42,7 @@ _YOUNGEST_MS, _OLDEST_MS = -10_000, 60_000
 _CERTAIN_MS: Final = 50_000
 """A message whose envelope is older may be older than 55.5 s itself: then 16 bits would put it into the future."""
 _LEAP_SUSPECT_MS: Final = (4500, 6500)
-_FRESH_MS: Final = (-2000, 10_000)
+FRESH_MS: Final = (-2000, 10_000)
 _NO_MINUTE: Final = 527_040
 _FIRST_UNKNOWN_SECOND: Final = 61_000
 _MARKS: Final = 36_000
@@ -61,6 +63,11 @@ def to_its(unix_ms: int, *, tai: bool = True) -> int:
     """TimestampIts of a Unix time; `tai=False` for senders that ignore leap seconds."""
     leaps = sum(unix_ms >= leap for leap in _LEAP_SECONDS) if tai else 0
     return unix_ms - ITS_EPOCH_MS + 1000 * leaps
+
+
+def leaps_ms(unix_ms: int) -> int:
+    """Leap seconds since 2004, in milliseconds."""
+    return 1000 * sum(unix_ms >= leap for leap in _LEAP_SECONDS)
 
 
 def from_its(its_ms: int, *, tai: bool = True) -> int:
@@ -86,7 +93,7 @@ def delta_time(delta_ms: int, received_at: datetime, envelope_ms: int | None, co
     base_ms = received_ms
     if envelope_ms is not None and not _YOUNGEST_MS <= received_ms - envelope_ms <= _CERTAIN_MS:
         base_ms = envelope_ms
-    age_ms = (to_its(base_ms, tai=context.its_leap_seconds == "tai") - delta_ms) & 0xFFFF
+    age_ms = (to_its(base_ms, tai=context.its_leap_seconds != "utc") - delta_ms) & 0xFFFF
     if age_ms > 55_536:
         age_ms -= 65_536
     generated_at = instant(base_ms - age_ms)
@@ -98,7 +105,7 @@ def delta_time(delta_ms: int, received_at: datetime, envelope_ms: int | None, co
     if base_ms != received_ms:
         reading = believe(Reading(generated_at, "its", flags), received_at, context)
         return reading if "clock" in reading.flags else reading._replace(flags=("stale", *reading.flags))
-    if not _FRESH_MS[0] <= age_ms <= _FRESH_MS[1]:
+    if not FRESH_MS[0] <= age_ms <= FRESH_MS[1]:
         flags = (*flags, "stale")
     return Reading(generated_at, "its", flags)
 

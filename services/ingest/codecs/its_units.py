@@ -27,6 +27,8 @@ __all__ = [
     "VEHICLE_WIDTH",
     "YAW_RATE",
     "Quantity",
+    "ellipse_m",
+    "fastest_mps",
     "heading_deg",
     "in_steps",
     "is_impossible_speed",
@@ -102,6 +104,8 @@ DSRC_ELEVATION: Final = Quantity("elevation", -4096, 61439, 10, (-4096,))
 LANE_WIDTH: Final = Quantity("laneWidth", 0, 32767, 100, (0,))
 
 _HEADING_UNAVAILABLE: Final = 3601
+_NO_ELLIPSE: Final = 4094
+"""Out of range; 4095 is unavailable."""
 _FASTEST_MPS: Final = {1: 5.0, 2: 15.0, 6: 35.0, 8: 35.0}
 """Pedestrian, cyclist, bus, heavy truck (c-its.md 6)."""
 _FASTEST_OTHER_MPS: Final = 70.0
@@ -116,9 +120,19 @@ def heading_deg(raw: Any) -> float | None:
     return None if raw == _HEADING_UNAVAILABLE else raw % 3600 / 10
 
 
+def fastest_mps(station_type: int) -> float:
+    """What no station of this type exceeds."""
+    return _FASTEST_MPS.get(station_type, _FASTEST_OTHER_MPS)
+
+
 def is_impossible_speed(speed_mps: float | None, station_type: int) -> bool:
     """Whether no station of this type goes that fast."""
     return speed_mps is not None and abs(speed_mps) > _FASTEST_MPS.get(station_type, _FASTEST_OTHER_MPS)
+
+
+def ellipse_m(semi_major_raw: Any) -> float | None:
+    """The longer half axis of the ellipse that holds a position with 95 %; `None` if the station does not tell."""
+    return semi_major_raw / 100 if type(semi_major_raw) is int and 0 <= semi_major_raw < _NO_ELLIPSE else None
 
 
 _POSITION_FIELDS: Final = set(Position.model_fields)

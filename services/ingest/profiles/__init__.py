@@ -16,6 +16,8 @@ from zoneinfo import ZoneInfo
 from schemas.envelope import AnyRecord
 from schemas.rejection import Reason
 from services.ingest.memory import Memory
+from services.ingest.plausibility import Box, Stations
+from services.ingest.topics import TopicTree
 
 __all__ = ["Context", "Ignored", "Message", "Names", "Profile", "Unparseable", "discover"]
 
@@ -83,24 +85,38 @@ class Context:
     """What the operator of the site knows, and the profile needs.
 
     `mapping` gives meaning to names that a user chose (`{"SML.Total_in": "import_energy total kWh"}`);
-    `oldest` is how far back a source time is believed, `newest` how far ahead. `memory` is the only thing that lasts
-    from one message to the next. `intersections` names the junction of each intersection id that messages have.
+    `oldest` is how far back a source time is believed, `newest` how far ahead. `memory`, and `stations` for
+    what moves, are the only things that last from one message to the next. `site` is where all of it should be;
+    `sources` has contexts of topics of their own; `intersections` names the junction of each intersection id that
+    messages have.
     """
 
     names: Names
     zones: Zones
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Europe/Paris"))
     mapping: Mapping[str, str] = field(default_factory=dict)
-    its_leap_seconds: Literal["tai", "utc"] = "tai"
+    its_leap_seconds: Literal["tai", "utc", "auto"] = "tai"
     oldest: timedelta = timedelta(days=3 * 366)
     newest: timedelta = timedelta(minutes=10)
     memory: Memory = field(default_factory=Memory)
     intersections: Mapping[str, str] = field(default_factory=dict)
+    stations: Stations = field(default_factory=Stations)
+    site: Box | None = None
+    sources: "TopicTree[Context] | None" = None
 
     def junction(self, region: int, number: int) -> str:
         """The junction that an intersection id of a message is of; an unknown id stands for itself, as `region:id`."""
         said = f"{region}:{number}"
         return self.intersections.get(said, said)
+
+    def is_in_site(self, latitude_deg: float, longitude_deg: float) -> bool:
+        """Whether a place can be of this site; any can, where the site does not say where it is."""
+        return self.site is None or self.site.holds(latitude_deg, longitude_deg)
+
+    def of(self, topic: str) -> "Context":
+        """What is known of the source that publishes to a topic, where the site says something of it alone."""
+        found = self.sources.match(topic) if self.sources is not None else None
+        return found[0] if found else self
 
 
 Parse = Callable[[Message, Context], tuple[AnyRecord, ...] | Ignored]

@@ -18,6 +18,7 @@ from services.ingest.codecs.its_units import (
     VEHICLE_LENGTH,
     VEHICLE_WIDTH,
     YAW_RATE,
+    ellipse_m,
     heading_deg,
     position_of,
     whole,
@@ -66,6 +67,7 @@ def parse_cam(body: Body, arrival: Arrival) -> tuple[AnyRecord, ...] | Ignored:
         position=position_of(place.get("latitude"), place.get("longitude"), ALTITUDE(_value(altitude))),
         speed_mps=speed_mps,
         motion=_motion(vehicle, body) if vehicle else _EMPTY,
+        ellipse=_ellipse(place, basic),
     )
 
 
@@ -125,6 +127,16 @@ def _embarkation(special: Any) -> bool | None:
     container = special.get("public_transport_container")
     status = container.get("embarkation_status") if type(container) is dict else None
     return status if type(status) is bool else None
+
+
+def _ellipse(place: Body, basic: Body) -> float | None:
+    """How sure the position is. A help for plausibility alone, so nothing is refused for it."""
+    said = place.get("position_confidence_ellipse")
+    if said is None and type(apart := basic.get("confidence")) is dict:
+        said = apart.get("position_confidence_ellipse")
+    if type(said) is not dict:
+        return None
+    return ellipse_m(said.get("semi_major", said.get("semi_major_confidence")))
 
 
 def _refusal(body: Body) -> Unparseable:
