@@ -46,9 +46,12 @@ RENEW_BEFORE_S = 30 * 86_400
 DEVICE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
 RESERVED = re.compile(r"garonne.*|\$.*", re.IGNORECASE)
 TOPIC_WORDS = frozenset(
-    "aiida ams amsleser bridge cmnd dsmr edge emon emonhub everblu gazpar2mqtt ha hass homeassistant homewizard homie "  # noqa: SIM905 - a paragraph
-    "import info inQueue j2735 json outQueue p1 pionniers senml sensor shellies sma solar solaredge spBv1.0 stat "
-    "statestream status tele teleinfo tempo tic ul us v2x vanetza wmbusmeters zigbee2mqtt".split()
+    "aiida ams amsleser attrs availability bridge bsm cam channel cmnd config consumption DBIRTH DDATA DDEATH "  # noqa: SIM905 - a paragraph
+    "denm dsmr edge edgeConfig el emon emonhub events everblu gas gazpar2mqtt get ha hass homeassistant "
+    "homewizard homie import info inQueue iomtsgdata j2735 json map NBIRTH NDATA NDEATH online out outQueue own "
+    "p1 pionniers raw reading rpc rssi rx senml sensor set shellies sma solar solaredge spat srem srm ssm stat "
+    "state statestream status tele telegram teleinfo tic timestamp ul us v2x values vanetza wmbusmeters "
+    "zigbee2mqtt".split()
 )
 """Words that are levels of topics themselves: a device of such a name would own more than its own."""
 STATION_TOPICS = tuple(

@@ -25,6 +25,7 @@ Reason = Literal[
     "too_large",
     "too_deep",
     "implausible_time",
+    "identity_mismatch",  # the payload names another device than the topic, which the broker's ACL watches
     "profile_fault",  # a defect of ours: the profile raised something it must not raise
     "field_type",  # InfluxDB: the field has another type
     "beyond_retention",  # InfluxDB: older than the bucket keeps

@@ -12,6 +12,7 @@ import typer
 from services.closing import kpi
 from services.operations.commands import add_operations
 from services.operations.consenting import consent
+from services.operations.enrolling import devices as devices_group
 from services.operations.erasing import export, forget
 from services.terminal import ConfigurationFile, fail, load_settings
 
@@ -31,6 +32,7 @@ MessagesFile = Annotated[Path, typer.Argument(help="JSON lines; `-` reads standa
 
 add_operations(app)
 app.add_typer(consent, name="consent")
+app.add_typer(devices_group, name="devices")
 app.command()(export)
 app.command()(forget)
 app.command()(kpi)
@@ -111,7 +113,7 @@ def normalise(file: MessagesFile, config: ConfigurationFile = None) -> None:
         raise typer.Exit(1)
 
 
-@app.command()
+@devices_group.command("list")
 def devices(  # noqa: PLR0913, PLR0917 - the options of the command
     file: Annotated[
         Path | None, typer.Argument(help="JSON lines instead of the broker; `-` reads standard input.")

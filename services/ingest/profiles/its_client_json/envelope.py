@@ -19,6 +19,7 @@ from services.ingest.codecs.jsontext import read_object
 from services.ingest.profiles import Context, Ignored, Message, Unparseable
 from services.ingest.profiles.its_client_json.cam import parse_cam
 from services.ingest.profiles.its_client_json.platform import platform_signals
+from services.ingest.sender import check_sender
 
 __all__ = ["parse"]
 
@@ -59,6 +60,7 @@ def parse(message: Message, context: Context) -> tuple[AnyRecord, ...] | Ignored
         Unparseable: not JSON, no envelope of its-client, or a message against its schema.
     """
     envelope = read_object(message.payload)
+    _check_source(envelope, message.topic)
     kind = envelope.get("message_type") or envelope.get("type") or _kind_of(message.topic)
     body = envelope.get("message")
     if type(kind) is not str:
@@ -78,6 +80,13 @@ def parse(message: Message, context: Context) -> tuple[AnyRecord, ...] | Ignored
     if reader is None:
         raise Unparseable("wrong_shape", "message_type: none that its-client sends")
     return reader(fold(body), arrival)
+
+
+def _check_source(envelope: dict[str, Any], topic: str) -> None:
+    """The level after the type is the source; the broker holds it to the name that logged in."""
+    levels = topic.split("/")
+    if "v2x" in levels[:-2]:
+        check_sender(envelope.get("source_uuid"), levels[levels.index("v2x") + 2], "source_uuid")
 
 
 def _kind_of(topic: str) -> str | None:

@@ -12,6 +12,7 @@ from services.ingest.codecs import tic
 from services.ingest.codecs.jsontext import read_object
 from services.ingest.profiles import Context, Ignored, Message, Unparseable
 from services.ingest.profiles.linky_teleinfo2mqtt import fields
+from services.ingest.sender import check_sender
 
 __all__ = ["parse"]
 
@@ -81,7 +82,9 @@ def _frame(message: Message, context: Context, last: str) -> tuple[AnyRecord, ..
     groups = [_group(label, entry, message, context) for label, entry in labels.items() if isinstance(entry, dict)]
     if not groups:
         raise Unparseable("wrong_shape", "payload: a label must hold an object with 'raw'")
-    device = f"{FAMILY}:{_identity(groups) or last}"
+    said = _identity(groups)
+    check_sender(said, last, "ADSC, ADCO")
+    device = f"{FAMILY}:{said or last}"
     frame = tic.Frame(
         household=context.names.household(device),
         meter=context.names.meter(device),
