@@ -19,13 +19,16 @@ from services.aggregator.kpis.inputs import (
     Evaluation,
     Home,
     Inputs,
+    JunctionDays,
     JunctionTraffic,
     ProcessUse,
     Question,
     RegisterDays,
     TrafficHour,
     UsedHour,
+    Warned,
 )
+from services.aggregator.kpis.plan import Plan, parse_plan
 from services.aggregator.kpis.results import NotAssessed, Outcome, Period, Subject
 
 __all__ = ["FACTORS", "KPIS", "KpiCase", "find_kpi_cases", "said"]
@@ -70,6 +73,9 @@ def _read(folder: Path) -> KpiCase:
             junctions=tuple(_junction(each) for each in described.get("junctions", ())),
             evaluations=tuple(_evaluations(described.get("evaluations", ()))),
             usage=tuple(_process(each) for each in described.get("usage", ())),
+            mobility=tuple(_mobility(each) for each in described.get("mobility", ())),
+            warned=tuple(_warned(described.get("warned", ()))),
+            plan=parse_plan(described.get("plan", "")) if "plan" in described else Plan(),
             facts=parse_facts(described.get("facts", "")),
         ),
         question=Question(
@@ -119,6 +125,26 @@ def _process(described: dict[str, Any]) -> ProcessUse:
     hour = UsedHour(cpu_s, elapsed_s, events, described.get("energy_j"))
     known = {(day, each): hour for day in _days(described) for each in range(described["hours"])}
     return ProcessUse(described["id"], known)
+
+
+def _mobility(described: dict[str, Any]) -> JunctionDays:
+    """Days of a junction: each row of `days` says the same sums for the days from `from` until before `to`."""
+    named = {"kind": "passage", "group": "car", "advice": "none", **described}
+    sums = named.pop("days")
+    days = {
+        day: {name: float(value) for name, value in row.items() if name not in {"from", "to"}}
+        for row in sums
+        for day in _days(row)
+    }
+    return JunctionDays(**named, days=days)
+
+
+def _warned(rows: Sequence[dict[str, Any]]) -> Iterator[Warned]:
+    """`times` hazards that say the same."""
+    for row in rows:
+        said = dict(row)
+        for _ in range(said.pop("times", 1)):
+            yield Warned(**said)
 
 
 def _junction(described: dict[str, Any]) -> JunctionTraffic:

@@ -43,6 +43,9 @@ _FEW_MEMBERS: Final = Text(
     "Fewer than ten members answered: the figure would tell about one of them.",
     "Moins de dix membres ont répondu : le chiffre parlerait de l’un d’eux.",
 )
+_TRAFFIC: Final = "compass4d"
+"""The programme whose sums are of vehicles; its days of few vehicles are left out before (`cells`)."""
+
 _KEPT: Final = ("heat_share_percent", "degree_days_reference", "degree_days_period", "median_percent")
 
 
@@ -50,7 +53,7 @@ def publishable(outcome: Outcome, thresholds: Thresholds = THRESHOLDS) -> Outcom
     """What may be shown, stored or exported of an outcome."""
     if isinstance(outcome, NotAssessed):
         return replace(outcome, population=None)
-    if outcome.subject.kind == "junction":
+    if outcome.subject.kind in {"junction", "corridor"} or outcome.subject.id == _TRAFFIC:
         return _traffic(outcome, thresholds)
     if outcome.subject.kind == "service":
         return _service(outcome, thresholds)
