@@ -20,7 +20,7 @@ from urllib.parse import urlencode
 
 from tests.servers.provision import INFLUXD, KAFKA_LIBS, folder, mosquitto_path
 
-__all__ = ["Influx", "Kafka", "Mosquitto", "Server", "ServerFailed", "ServerMissing", "free_port"]
+__all__ = ["Influx", "Kafka", "KafkaCluster", "Mosquitto", "Server", "ServerFailed", "ServerMissing", "free_port"]
 
 _POLL_S = 0.05
 _LIBC = ctypes.CDLL(None)
@@ -70,6 +70,11 @@ class Server:
         return self.data / "server.log"
 
     @property
+    def pid(self) -> int | None:
+        """Of the process; `None` if it does not live."""
+        return self._process.pid if self._process is not None and self.running else None
+
+    @property
     def running(self) -> bool:
         """Whether the process lives."""
         return self._process is not None and self._process.poll() is None
@@ -80,6 +85,11 @@ class Server:
         Raises:
             ServerFailed: it ended or did not answer in time.
         """
+        self._launch()
+        self._until(self.is_ready, "start")
+        return self
+
+    def _launch(self) -> None:
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
                 self.command(),
@@ -88,8 +98,6 @@ class Server:
                 stderr=output,
                 preexec_fn=_die_with_parent,  # noqa: PLW1509 - one system call, no Python object of a thread
             )
-        self._until(self.is_ready, "start")
-        return self
 
     def stop(self) -> None:
         """End in good order."""
@@ -202,31 +210,43 @@ class Mosquitto(Server):
 
 
 class Kafka(Server):
-    """One broker in KRaft mode."""
+    """A broker in KRaft mode: alone, or a node of a cluster whose controllers listen on the ports `controllers`."""
 
-    def __init__(self, data: Path, *, partitions: int = 4) -> None:
+    def __init__(
+        self, data: Path, *, partitions: int = 4, node: int = 1, controllers: Sequence[int] = (), identity: str = ""
+    ) -> None:
         super().__init__(data)
         libs = folder() / KAFKA_LIBS / "libs"
         if not libs.is_dir():
             raise ServerMissing("Kafka is not on this machine; run: make servers")
-        self._java = ["java", "-Xmx512m", "-cp", f"{libs}/*"]
+        self._java = ["java", "-Xmx512m" if not controllers else "-Xmx320m", "-cp", f"{libs}/*"]
         self.port = free_port()
         self.bootstrap = f"{self.host}:{self.port}"
-        controller = free_port()
+        self._identity = identity or _cluster_identity()
+        self._alone = not controllers
+        ports = tuple(controllers) or (free_port(),)
+        copies = str(len(ports))
+        quorum = (
+            {"controller.quorum.bootstrap.servers": f"{self.host}:{ports[0]}"}
+            if self._alone
+            else {"controller.quorum.voters": ",".join(f"{n}@{self.host}:{port}" for n, port in enumerate(ports, 1))}
+        )
         self._properties = data / "server.properties"
         lines = {
             "process.roles": "broker,controller",
-            "node.id": "1",
-            "controller.quorum.bootstrap.servers": f"{self.host}:{controller}",
-            "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://{self.host}:{controller}",
+            "node.id": str(node),
+            **quorum,
+            "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://{self.host}:{ports[node - 1]}",
             "advertised.listeners": f"PLAINTEXT://{self.bootstrap}",
             "controller.listener.names": "CONTROLLER",
             "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
-            "offsets.topic.replication.factor": "1",
+            "default.replication.factor": copies,
+            "min.insync.replicas": "1" if self._alone else "2",
+            "offsets.topic.replication.factor": copies,
             "offsets.topic.num.partitions": "4",
-            "transaction.state.log.replication.factor": "1",
+            "transaction.state.log.replication.factor": copies,
             "transaction.state.log.min.isr": "1",
-            "share.coordinator.state.topic.replication.factor": "1",
+            "share.coordinator.state.topic.replication.factor": copies,
             "share.coordinator.state.topic.min.isr": "1",
             "group.initial.rebalance.delay.ms": "0",
             "num.partitions": str(partitions),
@@ -236,13 +256,27 @@ class Kafka(Server):
 
     def start(self) -> Self:
         """Format the storage the first time, then start."""
+        self.launch()
+        return self.until_ready()
+
+    def launch(self) -> None:
+        """Format the storage the first time, and start without waiting: a cluster needs its other nodes."""
         if not (self.data / "log" / "meta.properties").exists():
-            identity = base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=").replace("-", "A")
-            tool = [*self._java, "kafka.tools.StorageTool", "format", "--standalone", "-t", identity]
+            alone = ["--standalone"] if self._alone else []
+            tool = [*self._java, "kafka.tools.StorageTool", "format", *alone, "-t", self._identity]
             done = subprocess.run([*tool, "-c", str(self._properties)], cwd=self.data, capture_output=True, check=False)
             if done.returncode:
                 raise ServerFailed(f"Kafka's storage cannot be formatted:\n{done.stderr.decode(errors='replace')}")
-        return super().start()
+        self._launch()
+
+    def until_ready(self) -> Self:
+        """Wait until it answers.
+
+        Raises:
+            ServerFailed: it ended or did not answer in time.
+        """
+        self._until(self.is_ready, "start")
+        return self
 
     def command(self) -> list[str]:
         """The command line."""
@@ -259,6 +293,35 @@ class Kafka(Server):
             return False
 
 
+def _cluster_identity() -> str:
+    return base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=").replace("-", "A")
+
+
+class KafkaCluster:
+    """Three brokers, each topic on all three, written when two have it; a client needs one of them."""
+
+    def __init__(self, data: Path, *, partitions: int = 4) -> None:
+        controllers, identity = [free_port() for _ in range(3)], _cluster_identity()
+        self.nodes = [
+            Kafka(data / str(n), partitions=partitions, node=n, controllers=controllers, identity=identity)
+            for n in (1, 2, 3)
+        ]
+        self.bootstrap = ",".join(each.bootstrap for each in self.nodes)
+
+    def __enter__(self) -> Self:
+        for each in self.nodes:
+            each.launch()
+        for each in self.nodes:
+            each.until_ready()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for each in self.nodes:
+            each.__exit__(kind, error, trace)
+
+
 class Influx(Server):
     """InfluxDB 2.7 with an organisation, a token for everything and the three buckets."""
 
@@ -269,6 +332,7 @@ class Influx(Server):
             raise ServerMissing("InfluxDB is not on this machine; run: make servers")
         self.port = free_port()
         self.url = f"http://{self.host}:{self.port}"
+        self.trusted: ssl.SSLContext | None = None
         self.org = "garonne"
         self.token = secrets.token_hex(16)
         self.token_file = data / "token"
@@ -332,7 +396,6 @@ class Influx(Server):
         answer = self.request("GET", "/query?" + urlencode({"db": bucket, "q": influxql, "epoch": "ns"}))
         return [
             {**series.get("tags", {}), **dict(zip(series["columns"], values, strict=True))}
-        self.trusted: ssl.SSLContext | None = None
             for result in answer["results"]
             for series in result.get("series", ())
             for values in series["values"]
