@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -67,6 +68,16 @@ async def _until_sent(sink: KafkaSink, batch: Sequence[Outgoing]) -> int:
                 refused += 1
             else:
                 return refused
+
+
+async def test_what_was_received_while_the_clock_was_ahead_is_stored_when_it_is_right_again(kafka: Kafka) -> None:
+    """Kafka refuses what is more than an hour ahead: the record says now, its event when it was received."""
+    topic, ahead_ms = "garonne.status", int((time.time() + 7200) * 1000)
+    async with _sink(kafka) as sink:
+        await sink.send([Outgoing(topic, b"clock", b"from the future", ahead_ms)])
+    (record,) = [each for each in await _stored(kafka, topic) if each.key == b"clock"]
+    assert record.value == b"from the future"
+    assert record.timestamp <= time.time() * 1000
 
 
 async def test_a_batch_is_placed_as_kafka_places_it_in_order_with_its_times(tmp_path: Path) -> None:

@@ -4,9 +4,13 @@ An idempotent aiokafka producer never gives a batch up, and some of its faults a
 a fenced epoch). So each call has a deadline of our own, and a producer that failed or was too slow is thrown away,
 tasks and sockets with it, and made anew at the next call. What it may have written after all is written again: the
 same event has the same id.
+
+A record is never told to be from later than now: Kafka refuses what is more than an hour ahead, and a batch that was
+received while this machine's clock was wrong could not be stored when the clock is right again.
 """
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
@@ -112,9 +116,11 @@ class KafkaSink:
 
 async def _send(producer: AIOKafkaProducer, batch: Sequence[Outgoing]) -> None:
     waiting = []
+    now_ms = int(time.time() * 1000)
     for (topic, partition), records in (await _divided(producer, batch)).items():
         builder = producer.create_batch()
-        for _topic, key, value, timestamp_ms in records:
+        for _topic, key, value, received_ms in records:
+            timestamp_ms = min(received_ms, now_ms)
             if builder.append(timestamp=timestamp_ms, key=key, value=value) is None:
                 waiting.append(await producer.send_batch(builder, topic, partition=partition))
                 builder = producer.create_batch()

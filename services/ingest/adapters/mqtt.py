@@ -1,8 +1,9 @@
 """The `Source` port on MQTT 5: persistent session, acknowledgements by hand, reconnecting for as long as it lives.
 
 Each connection is a generation with a client of its own. What a lost connection had delivered and nobody had taken yet
-is dropped if the broker resumes the session, for it comes again; if the broker forgot the session it does not come
-again, and is handed on as an orphan (generation 0), which is processed and never acknowledged.
+comes again if the broker resumes the session, and replaces what is here. What does not come again is handed on as an
+orphan (generation 0), which is processed and never acknowledged: the broker forgot the session, or, killed, came back
+with a session that is older than the message.
 """
 
 import asyncio
@@ -29,6 +30,9 @@ __all__ = ["ConnectionEvents", "MqttSource"]
 _MOST_HELD_BYTES = 256 * 1024 * 1024
 """A bound for payloads that are not acknowledged yet. Their number needs none: a session has 65,535 packet ids at most.
 The receive maximum is no such bound: Mosquitto 2.0 sends all that was in flight when a session is resumed."""
+
+_RESENT_WITHIN_S = 5.0
+"""What the broker still knows of a resumed session it sends first; what has not come by then does not come."""
 
 _LOOKS = 8
 """A batch that does not grow for an eighth of the linger is full enough: the broker's window may be used up."""
@@ -83,6 +87,7 @@ class MqttSource:
         self._held_bytes = 0
         self._connection: Connection | None = None
         self._arrived: deque[Delivery] = deque()
+        self._doubtful: dict[int, Delivery] = {}
         self._wake = asyncio.Event()
         self._runner: asyncio.Task[None] | None = None
         self._alive_until: datetime | None = None
@@ -173,14 +178,35 @@ class MqttSource:
 
     def _begin(self, connection: Connection, *, resumed: bool) -> None:
         """A new generation. What comes again is dropped, what does not is handed on as orphans."""
-        orphans = [replace(each, generation=0) for each in self._arrived if not resumed or each.packet_id is None]
-        self._arrived = deque(orphans)
+        before, self._arrived = self._arrived, deque()
+        for each in before:
+            if each.packet_id is None or not each.generation:
+                self._arrived.append(replace(each, generation=0))
+            else:
+                self._doubtful[each.packet_id] = each
         self._generation += 1
         self._sequence = 0
         self._held_bytes = 0
         self._connection = connection
+        if resumed:
+            asyncio.get_running_loop().call_later(_RESENT_WITHIN_S, self._hand_on, self._generation)
+        else:
+            self._hand_on(self._generation)
         if self._alive_until is not None and not resumed:
             self._events.session_lost(self._alive_until, datetime.now(UTC))
+
+    def _hand_on(self, generation: int) -> None:
+        """What has not come again on this connection will not."""
+        if generation == self._generation and self._doubtful:
+            self._arrived += [replace(each, generation=0) for each in self._doubtful.values()]
+            self._doubtful.clear()
+            self._wake.set()
+
+    def _replaced(self, packet_id: int, message: Message) -> None:
+        """It came again, or its number is given to another message: then the broker has forgotten it."""
+        before = self._doubtful.pop(packet_id, None)
+        if before is not None and (before.message.topic, before.message.payload) != (message.topic, message.payload):
+            self._arrived.append(replace(before, generation=0))
 
     async def also(self, topics: Iterable[str]) -> None:
         """Subscribe to more topics: now if connected, and at each connection from now on."""
@@ -236,6 +262,8 @@ class MqttSource:
                 self._connection.cut(f"the broker sent {_MOST_HELD_BYTES >> 20} MiB that are not acknowledged yet")
                 return
         message = Message(packet.topic, bytes(packet.payload or b""), datetime.now(UTC), packet.retain)
+        if self._doubtful and packet.packet_id is not None:
+            self._replaced(packet.packet_id, message)
         self._arrived.append(
             Delivery(message, self._generation, self._sequence, packet.packet_id, redelivered=packet.duplicate)
         )
