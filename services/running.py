@@ -99,10 +99,13 @@ async def run_services(settings: Settings, stop: asyncio.Event, *, ingest: bool,
             from services.ingest.assembly import build_normaliser  # noqa: PLC0415
             from services.ingest.service import run_ingest  # noqa: PLC0415
             from services.ingest.telemetry import IngestTelemetry  # noqa: PLC0415
+            from services.lastcontact import LastContact  # noqa: PLC0415
 
             telemetry = IngestTelemetry()
             normaliser, topics = build_normaliser(settings)
-            group.create_task(run_ingest(settings, normaliser, topics, sink, stop, telemetry=telemetry), name="ingest")
+            memory = None if settings.embedded.broker else LastContact(open_scan(settings))  # that broker keeps nothing
+            running = run_ingest(settings, normaliser, topics, sink, stop, telemetry=telemetry, last_contact=memory)
+            group.create_task(running, name="ingest")
         if aggregate:
             from services.aggregator.service import run_aggregator  # noqa: PLC0415
             from services.ingest.assembly import keys_of  # noqa: PLC0415

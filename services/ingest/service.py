@@ -1,10 +1,14 @@
-"""Ingest as it runs: source, pipeline, telemetry, and the gap that a lost session leaves in the record."""
+"""Ingest as it runs: source, pipeline, telemetry, and the gap that a lost session leaves in the record.
+
+A session can be forgotten while ingest itself is down. So a process whose first connection meets a broker that knows no
+session of it asks the event log when it last took messages: if it ever did, that is a gap like any other.
+"""
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 
 from schemas.envelope import Event
 from schemas.status import DeviceStatus
@@ -14,9 +18,10 @@ from services.ingest.consentfile import ConsentFile
 from services.ingest.ledger import Ledger
 from services.ingest.normalise import Normaliser
 from services.ingest.pipeline import Pipeline
-from services.ingest.ports import Sink
+from services.ingest.ports import Sink, Unavailable
 from services.ingest.telemetry import IngestTelemetry
 from services.runtime.http import guard_of, serve_telemetry
+from services.runtime.lifecycle import Backoff
 from services.runtime.registry import read_registry
 from services.runtime.settings import Settings
 from services.runtime.telemetry import Check
@@ -24,6 +29,8 @@ from services.runtime.telemetry import Check
 __all__ = ["run_ingest"]
 
 _Gap = tuple[datetime, datetime]
+LastContact = Callable[[str], Awaitable[datetime | None]]
+"""When a process, by its pseudonym, last took messages; `None` if never. Raises `Unavailable` if nobody can say now."""
 _LOOK_AT_ANNOUNCEMENTS_S = 1.0
 _LOOK_AT_CONSENT_S = 1.0
 _LAST_GAPS_S = 5.0
@@ -34,9 +41,14 @@ class _Events:
 
     def __init__(self, telemetry: IngestTelemetry) -> None:
         self.gaps: asyncio.Queue[_Gap] = asyncio.Queue()
+        self.unknown_since: asyncio.Future[datetime] = asyncio.get_running_loop().create_future()
         self._telemetry = telemetry
+        self._connected = False
 
     def connection_made(self, *, resumed: bool) -> None:
+        if not self._connected and not resumed:
+            self.unknown_since.set_result(datetime.now(UTC))
+        self._connected = True
         self._telemetry.connection_made(resumed=resumed)
 
     def connection_lost(self, reason: str, retry_in_s: float) -> None:
@@ -61,6 +73,7 @@ async def run_ingest(  # noqa: PLR0913 - the parts that make the service
     stop: asyncio.Event,
     *,
     telemetry: IngestTelemetry | None = None,
+    last_contact: LastContact | None = None,
 ) -> None:
     """Run ingest until `stop` is set; unreachable servers are waited for.
 
@@ -71,6 +84,7 @@ async def run_ingest(  # noqa: PLR0913 - the parts that make the service
         sink: the event log; closed by the caller.
         stop: set it to end.
         telemetry: metrics and health; its own if not given.
+        last_contact: asks the event log; without it a session that was forgotten meanwhile is not told of.
 
     Raises:
         OSError: the port for metrics is taken.
@@ -89,7 +103,8 @@ async def run_ingest(  # noqa: PLR0913 - the parts that make the service
         MqttSource(settings.mqtt, topics, events, normaliser.announcements) as source,
         asyncio.TaskGroup() as group,
     ):
-        ledger = Ledger(normaliser.device(f"ingest:{settings.mqtt.client_id}"))
+        device = normaliser.device(f"ingest:{settings.mqtt.client_id}")
+        ledger = Ledger(device)
         pipeline = Pipeline(source, sink, normaliser, settings.ingest, telemetry, ledger=ledger)
         _watch(telemetry, pipeline, settings.ingest.unhealthy_after_s)
         if (stations := normaliser.stations) is not None:
@@ -97,7 +112,9 @@ async def run_ingest(  # noqa: PLR0913 - the parts that make the service
         recording = group.create_task(_record_gaps(events, pipeline, normaliser, settings), name="ingest-gaps")
         following = group.create_task(_follow_announcements(source, normaliser), name="ingest-announced")
         consenting = group.create_task(_follow_consent(normaliser, settings, telemetry), name="ingest-consent")
+        remembering = group.create_task(_remember(events, device, last_contact), name="ingest-remember")
         await pipeline.run(stop)
+        remembering.cancel()
         consenting.cancel()
         with suppress(TimeoutError):
             async with asyncio.timeout(_LAST_GAPS_S):
@@ -147,6 +164,23 @@ async def _follow_consent(normaliser: Normaliser, settings: Settings, telemetry:
         else:
             normaliser.consent.book = book or normaliser.consent.book
             telemetry.consent_read()
+
+
+async def _remember(events: _Events, device: str, last_contact: LastContact | None) -> None:
+    """At the first connection, if the broker knows no session: whether it is the first ever, or was forgotten."""
+    if last_contact is None:
+        return
+    back = await events.unknown_since
+    backoff = Backoff()
+    while True:
+        try:
+            before = await last_contact(device)
+        except Unavailable:
+            await backoff.wait()
+            continue
+        if before is not None and before < back:
+            events.session_lost(before, back)
+        return
 
 
 async def _record_gaps(events: _Events, pipeline: Pipeline, normaliser: Normaliser, settings: Settings) -> None:

@@ -58,4 +58,37 @@ def test_a_broker_that_forgot_the_session_is_told_of_and_nothing_that_reached_us
             assert abs((datetime.fromisoformat(told["missing_from"]) - stopped).total_seconds()) < 60
 
 
+def test_a_session_that_was_forgotten_while_ingest_was_down_is_told_of_too(tmp_path: Path) -> None:
+    """The new process has no memory; the event log knows that there was one before it. The first start is no gap."""
+    with Site(tmp_path, influx=False) as site:
+        ingest = site.service("ingest")
+        wait_until(lambda: ingest.metric("garonne_ingest_connected") == 1, "ingest has subscribed")
+        with Publisher(site.mosquitto.port, "before") as publisher:
+            publisher.publish(islice(energy(Random(2)), 50))  # noqa: S311
+            wait_until(lambda: ingest.metric("garonne_ingest_acknowledged_total") == 50, "all acknowledged")
+        assert ingest.metric("garonne_ingest_session_lost_total") == 0
+        assert ingest.terminate() == 0
+        stopped = datetime.now(UTC)
+        site.mosquitto.stop()
+        site.mosquitto.forget()
+        site.mosquitto.start()
+        ingest.start()
+        wait_until(lambda: ingest.metric("garonne_ingest_session_lost_total") == 1, "the alarm is raised")
+        wait_until(lambda: bool(_gaps(site)), "the gap is in the record")
+        (gap,) = _gaps(site)
+        assert datetime.fromisoformat(gap["missing_from"]) <= stopped <= datetime.fromisoformat(gap["missing_until"])
+        assert ingest.terminate() == 0
+        ingest.start()
+        wait_until(lambda: ingest.metric("garonne_ingest_connected") == 1, "ingest is back")
+        assert ingest.logged("connected to the broker")[-1]["session_resumed"]
+        assert len(_gaps(site)) == 1
+
+
+def _gaps(site: Site) -> list[dict[str, str]]:
+    """The gaps in the record, each once."""
+    events = [from_json(value) for value in values_of(site.kafka.bootstrap, "garonne.status")]
+    gaps = {event["id"]: event["data"] for event in events if "missing_from" in event["data"]}
+    return list(gaps.values())
+
+
 _ALARM = "the broker forgot the session: messages may be missing; does it keep sessions over its restarts?"

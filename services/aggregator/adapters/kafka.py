@@ -184,11 +184,11 @@ class KafkaLog:
             self._owed = {each: offset for each, offset in self._owed.items() if offsets.get(each) != offset}
 
     async def since(
-        self, partition: Partition, timestamp_ms: int, until_offset: int
+        self, partition: Partition, timestamp_ms: int, until_offset: int, from_offset: int = 0
     ) -> AsyncIterator[Sequence[Incoming]]:
         """Read again from the first record received at or after `timestamp_ms`, up to (not with) `until_offset`.
 
-        Reads on a connection of its own, outside of the group.
+        What lies before `from_offset` is left out. Reads on a connection of its own, outside of the group.
 
         Raises:
             Unavailable: Kafka does not answer; what was yielded stands.
@@ -205,7 +205,7 @@ class KafkaLog:
             if found is None:
                 return
             end = min(until_offset, (await consumer.end_offsets([place]))[place])
-            consumer.seek(place, found.offset)
+            consumer.seek(place, max(found.offset, from_offset))
             while await consumer.position(place) < end:
                 batch = await self._page(consumer, place)
                 records = [

@@ -65,8 +65,8 @@ class KafkaScan:
             first = (start or {}).get(partition, 0)
             if first >= end:
                 continue
-            async for batch in self._log.since(partition, from_ms, end):
-                yield [each for each in batch if each.offset >= first] if first else batch
+            async for batch in self._log.since(partition, from_ms, end, first):
+                yield batch
 
     async def committed(self, topics: Iterable[str]) -> Mapping[Partition, int]:
         """Where the group `kafka.group` stands."""
