@@ -50,6 +50,7 @@ def sum_of(hour: Hour, minutes: Iterable[MinuteFigures]) -> HourFigures:
         samples=sum(each.samples for each in known),
         speed_vehicles=sum(vehicles for vehicles, _ in timed),
         speed_sum_mps=fsum(vehicles * speed_mps for vehicles, speed_mps in timed),
+        vehicles_at_least=max((each.vehicles for each in known), default=0),
     )
 
 

@@ -370,5 +370,6 @@ def hour_point(figures: HourFigures) -> Point:
         ("speed_sum_mps", figures.speed_sum_mps),
         ("speed_vehicles", figures.speed_vehicles),
         ("vehicles", figures.vehicles),
+        ("vehicles_at_least", figures.vehicles_at_least),
     )
     return Point("traffic_hour", (("zone", figures.zone),), fields, figures.start_ms * 1_000_000)

@@ -47,6 +47,7 @@ class HourFigures(NamedTuple):
     """Sums over the minutes of an hour in which somebody was heard: vehicles, messages, and speeds by vehicle.
 
     `speed_sum_mps` adds up the mean speed of each minute times its vehicles, `speed_vehicles` those vehicles.
+    `vehicles` counts one that stays again in each minute; `vehicles_at_least`, of the busiest minute, does not.
     """
 
     zone: str
@@ -56,6 +57,7 @@ class HourFigures(NamedTuple):
     samples: int
     speed_vehicles: int
     speed_sum_mps: float
+    vehicles_at_least: int
 
 
 def sample_of(record: VehicleState, at_ms: int) -> Sample | None:

@@ -82,7 +82,7 @@ def test_an_hour_is_the_sum_of_its_minutes() -> None:
         MinuteFigures("33:1", 60_000, 2, 20, 4.0),
         MinuteFigures("33:1", 120_000, 2, 8, None),
     ]
-    assert sum_of(("33:1", 0), minutes) == ("33:1", 0, 3, 6, 48, 4, 28.0)
+    assert sum_of(("33:1", 0), minutes) == ("33:1", 0, 3, 6, 48, 4, 28.0, 2)
     assert sum_of(("33:1", 0), minutes[::-1]) == sum_of(("33:1", 0), minutes)
 
 

@@ -243,7 +243,7 @@ async def test_hours_are_read_by_local_day_and_the_doubled_one_is_one(tmp_path: 
     midnight_ms = milliseconds(datetime(2025, 10, 25, 22, tzinfo=UTC))
     said = [(-1, 7), (2, 3), (3, 1), (24, 2), (25, 9)]
     points = [
-        hour_point(HourFigures("bx-0", midnight_ms + number * 3_600_000, 2, vehicles, 9, vehicles, 10.0 * vehicles))
+        hour_point(HourFigures("bx-0", midnight_ms + number * 3_600_000, 2, vehicles, 9, vehicles, 10.0 * vehicles, 1))
         for number, vehicles in said
     ]
     day = date(2025, 10, 26)
