@@ -55,6 +55,7 @@ TAGS: Final = {
     "passage": ("approach", "signal_group", "station", "zone"),
     "priority": ("role", "zone"),
     "signal": ("signal_group", "zone"),
+    "station_quality": ("message", "station", "zone"),
     "mobility": ("advice", "group", "kind", "window", "zone"),
     "kpi": ("kpi", "programme", "span", "subject"),
     "kpi_series": ("at", "kpi", "programme", "series", "span", "subject"),

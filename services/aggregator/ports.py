@@ -89,6 +89,7 @@ BUCKETS: Final[Mapping[str, Bucket]] = {
     "passage": "rollup",
     "priority": "rollup",
     "signal": "rollup",
+    "station_quality": "rollup",
     "mobility": "rollup",
     "hazard": "rollup",
     "kpi": "kpi",

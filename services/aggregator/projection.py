@@ -40,6 +40,7 @@ from services.aggregator.ports import Incoming, Log, Partition, Point, Store
 from services.aggregator.registers import Reading
 from services.aggregator.rereading import records_since
 from services.aggregator.rollups import Rollups
+from services.aggregator.stations import Stations
 from services.aggregator.telemetry import AggregatorTelemetry
 from services.aggregator.traffic import HORIZON_MS, MARGIN_MS, MINUTE_MS, Minutes, Sample, sample_of
 from services.aggregator.voice import TooOld
@@ -100,6 +101,7 @@ class Projection:
         self._hours: dict[Partition, Hours] = defaultdict(lambda: Hours(store, zone))
         self._junctions = Junctions(log, telemetry, surveyed)
         self._hazards = Hazards(store)
+        self._stations = Stations(log, telemetry)
         self._rollups = Rollups(store, zone)
 
     @property
@@ -114,6 +116,7 @@ class Projection:
             self._minutes.pop(partition, None)
             self._hours.pop(partition, None)
         self._junctions.forget(lost)
+        self._stations.forget(lost)
         if lost:
             self._hazards.clear()
             self._rollups.clear()
@@ -131,6 +134,7 @@ class Projection:
         self._minutes.clear()
         self._hours.clear()
         self._junctions.clear()
+        self._stations.clear()
         self._hazards.clear()
         self._rollups.clear()
 
@@ -193,6 +197,7 @@ class Projection:
         derived.extend(junctions.points)
         derived.extend(await self._rollups.take(junctions.points, junctions.crowds))
         derived.extend(await self._hazards.take(placed))
+        derived.extend(await self._stations.take(placed))
         return Batch(derived, raw, checkpoints)
 
     async def _merged(self, series: SeriesKey, said: Said) -> Merged:
