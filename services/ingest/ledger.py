@@ -68,6 +68,11 @@ class Ledger:
         self._number = 0
         self._waiting: dict[Outgoing, int] = {}
 
+    @property
+    def run(self) -> str:
+        """Names this life of the process in its entries."""
+        return self._run
+
     def entries(self, deliveries: Sequence[Delivery], outcomes: Sequence[Outcome]) -> list[Outgoing]:
         """The entry of a batch, one for each full hour in which its messages were received."""
         first = self._number

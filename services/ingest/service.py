@@ -29,8 +29,10 @@ from services.runtime.telemetry import Check
 __all__ = ["run_ingest"]
 
 _Gap = tuple[datetime, datetime]
-LastContact = Callable[[str], Awaitable[datetime | None]]
-"""When a process, by its pseudonym, last took messages; `None` if never. Raises `Unavailable` if nobody can say now."""
+LastContact = Callable[[str, str], Awaitable[datetime | None]]
+"""When a process, by its pseudonym, last took messages in another life than this one; `None` if it never did.
+
+Raises `Unavailable` if nobody can say now."""
 _LOOK_AT_ANNOUNCEMENTS_S = 1.0
 _LOOK_AT_CONSENT_S = 1.0
 _LAST_GAPS_S = 5.0
@@ -112,7 +114,7 @@ async def run_ingest(  # noqa: PLR0913 - the parts that make the service
         recording = group.create_task(_record_gaps(events, pipeline, normaliser, settings), name="ingest-gaps")
         following = group.create_task(_follow_announcements(source, normaliser), name="ingest-announced")
         consenting = group.create_task(_follow_consent(normaliser, settings, telemetry), name="ingest-consent")
-        remembering = group.create_task(_remember(events, device, last_contact), name="ingest-remember")
+        remembering = group.create_task(_remember(events, device, ledger.run, last_contact), name="ingest-remember")
         await pipeline.run(stop)
         remembering.cancel()
         consenting.cancel()
@@ -166,7 +168,7 @@ async def _follow_consent(normaliser: Normaliser, settings: Settings, telemetry:
             telemetry.consent_read()
 
 
-async def _remember(events: _Events, device: str, last_contact: LastContact | None) -> None:
+async def _remember(events: _Events, device: str, run: str, last_contact: LastContact | None) -> None:
     """At the first connection, if the broker knows no session: whether it is the first ever, or was forgotten."""
     if last_contact is None:
         return
@@ -174,7 +176,7 @@ async def _remember(events: _Events, device: str, last_contact: LastContact | No
     backoff = Backoff()
     while True:
         try:
-            before = await last_contact(device)
+            before = await last_contact(device, run)
         except Unavailable:
             await backoff.wait()
             continue
