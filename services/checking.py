@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 
 from services.aggregator.kpis.facts import FactsProblem, parse_facts
+from services.aggregator.kpis.plan import PlanProblem
+from services.aggregator.service_plan import read_plan
 from services.ingest.assembly import build_normaliser, keys_of, topics_of
 from services.ingest.consentfile import ConsentProblem
 from services.ingest.declarative import TableProblem
@@ -11,6 +13,7 @@ from services.ingest.profiles import discover
 from services.ingest.pseudonyms import KeyProblem
 from services.ingest.topics import TopicTree
 from services.ingest.zones import ZoneProblem
+from services.runtime.junctionfile import JunctionProblem
 from services.runtime.registry import RegistryProblem
 from services.runtime.settings import Settings
 
@@ -21,6 +24,7 @@ def check_configuration(settings: Settings) -> Iterator[str]:
     """Each problem as `key: what is wrong`; nothing if all is right."""
     yield from _files(settings)
     yield from _facts(settings)
+    yield from _service_periods(settings)
     try:
         yield from _profiles(settings)
     except TableProblem as problem:
@@ -76,6 +80,15 @@ def _facts(settings: Settings) -> Iterator[str]:
         yield f"facts_file: {settings.facts_file} cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8'}"
     except FactsProblem as problem:
         yield from (f"facts_file: {line}" for line in str(problem).splitlines())
+
+
+def _service_periods(settings: Settings) -> Iterator[str]:
+    try:
+        read_plan(settings.service_periods_file, settings.junctions_file)
+    except PlanProblem as problem:
+        yield from (f"service_periods_file: {line}" for line in str(problem).splitlines())
+    except JunctionProblem:
+        pass  # Told of the junctions file itself.
 
 
 def _profiles(settings: Settings) -> Iterator[str]:

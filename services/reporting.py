@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
+from services.aggregator.junction_days import read_junction_days, read_warned
 from services.aggregator.kpis.disclosure import PUBLIC, publishable
 from services.aggregator.kpis.factors import parse_factors
 from services.aggregator.kpis.facts import Facts, FactsProblem, parse_facts
 from services.aggregator.kpis.inputs import Inputs
+from services.aggregator.kpis.plan import Plan, PlanProblem
 from services.aggregator.kpis.results import Language, Period, Subject
 from services.aggregator.kpis.seasons import same_calendar_days, years_before
 from services.aggregator.ports import Store, Unavailable
@@ -25,6 +27,7 @@ from services.aggregator.report.model import Report, entry_of
 from services.aggregator.report.ngsild import ngsi_ld_text
 from services.aggregator.report.tables import csv_text
 from services.aggregator.series import Family, Weather, read_evaluations, read_homes, read_traffic, read_weather
+from services.aggregator.service_plan import read_plan, read_sites, routes_of
 from services.aggregator.told import read_told
 from services.aggregator.usage import read_usage
 from services.ingest.assembly import keys_of
@@ -134,14 +137,16 @@ async def make_report(  # noqa: PLR0913 - the options of a report
     _known("format", formats, FORMATS)
     if audience == "members" and "dcat" in formats:
         raise ReportProblem("the format dcat is for open data: it goes with the audience public only")
-    facts = _facts(settings, formats)
+    facts, plan = _facts(settings, formats), _plan(settings)
     _stored(settings)
     try:
         registry = read_registry(settings.households_file)
         families = _families(settings, registry)
         async with open_store(settings) as store:
             inputs = await _read(store, settings, families, period, baseline, needed(chosen))
-            inputs = replace(inputs, facts=facts)
+            inputs = replace(inputs, facts=facts, plan=plan)
+            if "mobility" in needed(chosen):
+                inputs = await _with_mobility(store, ZoneInfo(settings.timezone), inputs, period)
             told = await read_told(store, ZoneInfo(settings.timezone), period, public=audience == "public")
             answers = assess_all(inputs, _subjects(settings, registry, inputs), period, baseline, chosen, told)
             await _store(store, answers, period, ZoneInfo(settings.timezone))
@@ -188,6 +193,15 @@ def _facts(settings: Settings, formats: Sequence[str]) -> Facts:
     return facts
 
 
+def _plan(settings: Settings) -> Plan:
+    try:
+        return read_plan(settings.service_periods_file, settings.junctions_file)
+    except PlanProblem as problem:
+        raise ReportProblem(f"service_periods_file {settings.service_periods_file}: {problem}") from problem
+    except JunctionProblem as problem:
+        raise ReportProblem(str(problem)) from problem
+
+
 def _known(what: str, given: Iterable[str], known: Sequence[str]) -> None:
     unknown = [each for each in given if each not in known]
     if unknown:
@@ -217,12 +231,13 @@ def _families(settings: Settings, registry: Registry) -> dict[str, Family]:
 
 def _subjects(settings: Settings, registry: Registry, inputs: Inputs) -> list[Subject]:
     names = _junction_names(settings.junctions_file)
-    seen = {junction.id for junction in inputs.junctions}
+    seen = {junction.id for junction in inputs.junctions} | {each.junction for each in inputs.mobility}
     return [
         *(Subject("programme", programme, _PROGRAMME_NAMES.get(programme, programme)) for programme in programmes()),
         Subject("service", "garonne", "Garonne"),
         *(Subject("team", team.id, team.name) for team in registry.teams),
         *(Subject("application", each, each) for each in sorted({each.application for each in inputs.evaluations})),
+        *(Subject("corridor", each.id, each.name) for each in inputs.plan.corridors),
         *(Subject("junction", each, names.get(each, each)) for each in sorted(seen | set(names))),
     ]
 
@@ -259,6 +274,16 @@ async def _read(  # noqa: PLR0913, PLR0917 - what to read, from where
     )
 
 
+async def _with_mobility(store: Store, zone: ZoneInfo, inputs: Inputs, period: Period) -> Inputs:
+    """Days of junctions: of the period, and of the service periods that began before its end."""
+    periods = [period, *inputs.plan.spans(period.end)]
+    return replace(
+        inputs,
+        mobility=await read_junction_days(store, zone, periods),
+        warned=await read_warned(store, zone, [period]),
+    )
+
+
 async def _store(store: Store, answers: Sequence[Answer], asked: Period, zone: ZoneInfo) -> None:
     points = kpi_points(answers, asked, midnight_ns(asked.end, zone))
     refusals = await store.write([*points, *curve_points(answers, asked, zone)])
@@ -285,6 +310,8 @@ def _report(  # noqa: PLR0913, PLR0917 - what a report says
         programmes=wanted,
         weather_station=inputs.station,
         entries=tuple(entry_of(kpi, outcome, language, zone) for kpi, outcome in answers),
+        sites=read_sites(settings.junctions_file) if "compass4d" in wanted else (),
+        routes=routes_of(inputs.plan) if "compass4d" in wanted else (),
     )
 
 

@@ -254,6 +254,11 @@ class Settings(BaseSettings):
     facts_file: Path | None = Field(
         default=None, description="TOML of what the city enters: quantities, targets, scores of assessors."
     )
+    service_periods_file: Path | None = Field(
+        default=None,
+        description="TOML of Compass4D: when the service was off and on at which junction, which vehicles have it, "
+        "corridors.",
+    )
     junctions_file: Path | None = Field(
         default=None,
         description="GeoJSON of the equipped junctions, and of their approaches, stop lines and signal groups "

@@ -65,7 +65,7 @@ async def rolled(batches: Sequence[Sequence[Point]], restarts: frozenset[int] = 
 
 def windows(store: MemoryStore, window: str) -> dict[tuple[str, str, int], dict[str, Any]]:
     """Rows of one window by group, advice and time."""
-    found = {}
+    found: dict[tuple[str, str, int], dict[str, Any]] = {}
     for (name, tags), times in store.content.items():
         its = dict(tags)
         if name == "mobility" and its["window"] == window:

@@ -12,7 +12,18 @@ from typing import Final, NamedTuple
 
 from services.aggregator.ports import FieldValue, Point, Row
 
-__all__ = ["HOUR_MS", "KINDS", "Hour", "RowKey", "Sums", "crowd_bit", "hour_point", "sums_from", "sums_of_day"]
+__all__ = [
+    "COLUMNS",
+    "HOUR_MS",
+    "KINDS",
+    "Hour",
+    "RowKey",
+    "Sums",
+    "crowd_bit",
+    "hour_point",
+    "sums_from",
+    "sums_of_day",
+]
 
 HOUR_MS: Final = 3_600_000
 KINDS: Final = ("passage", "priority", "signal")

@@ -10,6 +10,7 @@ from services.aggregator.kpis import Kpi
 from services.aggregator.kpis.results import Interval as KpiInterval
 from services.aggregator.kpis.results import Language, NotAssessed, Outcome, Result
 from services.aggregator.kpis.results import Period as KpiPeriod
+from services.aggregator.report.sites import Route, Site
 
 __all__ = [
     "Assessed",
@@ -247,6 +248,8 @@ class Report(_Model):
     catalogue: tuple[CatalogueRow, ...] = Field(default=(), description="Of CITYkeys, where it was asked for.")
     entered: Entered | None = Field(default=None, description="What the city entered; none without a file.")
     charter: tuple[Commitment, ...] = Field(default=(), description="Of the Green Digital Charter, where asked for.")
+    sites: tuple[Site, ...] = Field(default=(), description="Where the junctions of Compass4D are.")
+    routes: tuple[Route, ...] = Field(default=(), description="Corridors of Compass4D.")
 
     def of(self, kpi: str, variant: str, kind: str) -> list[Assessed | Missing]:
         """The entries of one variant of an indicator about one kind of subject."""
