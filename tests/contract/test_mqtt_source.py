@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
+from typing import cast
 
 import pytest
+from aiomqtt import ConnectError
 from pydantic_core import from_json
 
 from services.ingest.adapters.mqtt import MqttSource
@@ -97,6 +99,31 @@ async def test_an_acknowledgement_of_the_last_connection_is_a_no_op_on_the_next(
         await source.acknowledge(before)
     async with _connected(settings) as (source, _events):
         assert _payloads(await _take(source, 5)) == _payloads(before)
+
+
+class _ClosedTransport:
+    """A transport of uvloop whose handle is closed."""
+
+    def write(self, _data: bytes) -> None:
+        """As uvloop words it."""
+        raise RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed")
+
+
+async def test_an_acknowledgement_on_a_connection_that_has_just_ended_ends_nothing(mosquitto: Mosquitto) -> None:
+    """On uvloop a closed transport raises an error of its own kind: it is no defect of ours, and all comes again."""
+    async with _connected(_settings(mosquitto.port)) as (source, events):
+        await publish(mosquitto.port, [payload(number) for number in range(3)])
+        taken = await _take(source, 3)
+        connection = source._connection
+        assert connection is not None
+        right, connection._writer = connection._writer, cast("asyncio.StreamWriter", _ClosedTransport())
+        await source.acknowledge(taken)
+        with pytest.raises(ConnectError):
+            await connection.puback_all([1])
+        connection._writer = right
+        connection.cut("the test cut it")
+        await events.until(lambda seen: len(seen.made) == 2)
+        assert len(await _take(source, 3)) == 3
 
 
 async def test_a_broker_with_twenty_in_flight_does_not_stall(mosquitto: Mosquitto) -> None:

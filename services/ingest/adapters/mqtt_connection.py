@@ -6,6 +6,7 @@ The version is pinned in `pyproject.toml`; everything that leans on its insides 
 - every message is taken as it is read: aiomqtt drops QoS 0 while no consumer waits, and a meter that publishes at
   QoS 0 is delivered at QoS 0 whatever we subscribe;
 - a connection that breaks always ends: aiomqtt's reader dies of a reset by the peer, and its consumers would wait on;
+- what is sent on a connection that has just ended is a fault of the connection, with uvloop too, not of ours;
 - acknowledgements go out in one write.
 """
 
@@ -200,6 +201,13 @@ class Connection(aiomqtt.Client):
         if isinstance(packet, DisconnectPacket):
             self._reason = f"the broker ended the connection: {packet.reason_code.name}"
         return packet
+
+    async def _send(self, packet: Packet) -> None:
+        """As aiomqtt does it; uvloop's transports say in their own way that they are closed."""
+        try:
+            await super()._send(packet)
+        except RuntimeError as fault:
+            raise ConnectError(self._endpoint) from fault
 
     async def _close_inner(self) -> None:
         """As aiomqtt does it, but a peer that is gone is not waited for."""
