@@ -180,7 +180,16 @@ class World:
 
     def until_connected(self) -> None:
         """Ingest is connected and subscribed."""
-        wait_until(lambda: self.ingest.metric("garonne_ingest_connected") == 1, "ingest is connected", _PATIENCE_S)
+        wait_until(
+            lambda: self._lives(self.ingest) and self.ingest.metric("garonne_ingest_connected") == 1,
+            "ingest is connected",
+            _PATIENCE_S,
+        )
+
+    def _lives(self, service: Failing) -> bool:
+        """A service that ends by itself is a defect."""
+        assert service.running, service.log.read_text("utf-8")[-3000:]
+        return True
 
     def until_through(self) -> None:
         """Nothing unacknowledged at the broker, nothing uncommitted in Kafka."""
@@ -206,7 +215,7 @@ class World:
         """The service takes so many messages more."""
         service = self.ingest if "ingest" in what else self.aggregator
         before = service.metric(what)
-        wait_until(lambda: service.metric(what) >= before + more, f"{what} grows", _PATIENCE_S)
+        wait_until(lambda: self._lives(service) and service.metric(what) >= before + more, f"{what} grows", _PATIENCE_S)
 
     def play(self, group: str, cell: Cell, times: int) -> Row:
         """Do what a cell does, under load; then wait until all is through, and settle."""
