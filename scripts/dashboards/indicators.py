@@ -1,115 +1,122 @@
-"""The city's indicators, as `garonne report` has stored them: already withheld where a group is too small."""
+"""The city's indicators, as `garonne kpi` has stored them: already withheld where a group is too small."""
 
 # ruff: noqa: S608 - queries for Grafana, made of constants of this file
 
 from typing import Final
 
 from scripts.dashboards.panels import KPI, Dashboard, Influx, Panel, Row, Steps, Values
+from scripts.dashboards.shapes import COVERAGE, bars, lines, number, published, rows
 
-__all__ = ["indicators"]
+__all__ = ["SPAN", "indicators", "last_of", "listed"]
 
-_WHERE: Final = '"programme" =~ /^$programme$/ AND "kpi" =~ /^$kpi$/ AND $timeFilter'
+_WHERE: Final = (
+    '"programme" =~ /^$programme$/ AND "kpi" =~ /^$kpi$/ AND "span" =~ /^$span$/ AND "public" = true AND $timeFilter'
+)
 _EACH: Final = '"kpi", "programme", "subject"'
 _SERIES: Final = "$tag_kpi · $tag_subject"
-_GOAL_PERCENT: Final = 8
-_COVERAGE: Final = Steps("red", ((0.75, "orange"), (0.9, "green")))
+_GOAL: Final = Steps("orange", ((0, "yellow"), (8, "green")))
+
+SPAN: Final = Values(
+    "span",
+    "Période",
+    "Semaine, mois, hiver ou année : une sorte de période à la fois.",
+    'SHOW TAG VALUES FROM "kpi" WITH KEY = "span"',
+    KPI,
+    start="winter",
+)
+"""Values of a month and of a winter are never on one line."""
 
 
-def _last(field: str, name: str, more: str = "") -> str:
-    return f'SELECT last("{field}") AS "{name}" FROM "kpi" WHERE {_WHERE}{more} GROUP BY {_EACH}'
+def listed(tag: str, label: str, description: str, where: str = "") -> Values:
+    """A variable: every value of a tag of the indicators that are told."""
+    query = f'SHOW TAG VALUES FROM "kpi" WITH KEY = "{tag}"'
+    return Values(tag, label, description, f"{query} WHERE {where}" if where else query, KPI)
+
+
+def last_of(kpi: str, field: str, name: str, where: str, group: str = ' GROUP BY "subject"') -> Influx:
+    """The newest value of an indicator by subject."""
+    which = f'"kpi" = \'{kpi}\' AND "span" =~ /^$span$/ AND "assessed" = true AND {where}$timeFilter'
+    alias = "$tag_subject" if group else name
+    return published(f'SELECT last("{field}") AS "{name}" FROM "kpi" WHERE {which}{group}', alias)
 
 
 def _saving() -> list[Panel]:
-    where = '"kpi" = \'energy_saving.degree_days\' AND "assessed" = true AND $timeFilter'
-    goal = Steps("orange", ((0, "yellow"), (_GOAL_PERCENT, "green")))
-    whole = f'SELECT last("value") AS "value" FROM "kpi" WHERE {where} AND "subject" = \'familles\''
-    teams = f'SELECT last("value") AS "value" FROM "kpi" WHERE {where} AND "subject" != \'familles\' GROUP BY "subject"'
+    everybody = '"public" = true AND '
     return [
-        Panel(
-            "stat",
+        number(
             "Économie d’énergie des familles, à temps égal",
-            f"Corrigée des degrés-jours, par rapport au même hiver un an avant ; le défi est de {_GOAL_PERCENT} %.",
+            "Corrigée des degrés-jours, par rapport au même hiver un an avant ; le défi est de 8 %.",
             "percent",
-            (Influx(whole, "économie", KPI),),
+            last_of("energy_saving.degree_days", "value", "économie", everybody + "\"subject\" = 'familles' AND ", ""),
             width=8,
-            thresholds=goal,
+            thresholds=_GOAL,
             decimals=1,
         ),
-        Panel(
-            "bargauge",
-            "Économie d’énergie par équipe, à temps égal",
-            f"Corrigée des degrés-jours ; le défi est de {_GOAL_PERCENT} %. Moins de cinq familles : pas de valeur.",
-            "percent",
-            (Influx(teams, "$tag_subject", KPI),),
+        bars(
+            "Applications, d’après le panel",
+            "Score SUS des applications, de 0 à 100 ; 68 est la moyenne d’usage. Moins de dix membres : pas de valeur.",
+            "none",
+            last_of("app_evaluation.sus", "value", "SUS", everybody),
             width=16,
-            thresholds=goal,
-            decimals=1,
+            thresholds=Steps("red", ((51, "orange"), (68, "green"))),
+            decimals=0,
+            least=0,
+            most=100,
         ),
     ]
 
 
 def _all() -> list[Panel]:
-    value = f'SELECT "value" FROM "kpi" WHERE {_WHERE} AND "assessed" = true GROUP BY {_EACH}'
-    target = f'SELECT "target" FROM "kpi" WHERE {_WHERE} AND "assessed" = true GROUP BY {_EACH}'
-    columns = ("value", "target", "low", "high", "coverage")
-    table = ", ".join(f'"{name}"' for name in columns)
+    columns = ", ".join(f'"{name}"' for name in ("value", "target", "low", "high", "coverage", "unit", "quality"))
+    of = f'FROM "kpi" WHERE {_WHERE} AND "assessed" = true GROUP BY {_EACH}'
+    withheld = _WHERE.replace('"public" = true', '"assessed" = false')
     return [
-        Panel(
-            "timeseries",
+        lines(
             "Valeur par période",
             "Chaque point est une période ; il est placé à sa fin. L’unité est celle de l’indicateur.",
             "short",
-            (Influx(value, _SERIES, KPI), Influx(target, f"objectif {_SERIES}", KPI)),
+            published(f'SELECT "value" {of}', _SERIES),
+            published(f'SELECT "target" {of}', f"objectif {_SERIES}"),
             width=24,
+            least=None,
         ),
-        Panel(
-            "table",
+        rows(
             "Dernières valeurs",
-            "Valeur, objectif, intervalle de confiance et couverture de chaque indicateur et sujet.",
-            "short",
-            (
-                Influx(
-                    f'SELECT {table} FROM "kpi" WHERE {_WHERE} AND "assessed" = true GROUP BY {_EACH}',
-                    source=KPI,
-                    table=True,
-                ),
-            ),
+            "Valeur, objectif, intervalle de confiance, couverture, unité et qualité (U4SSC) de chaque indicateur.",
+            published(f"SELECT {columns} {of}", table=True),
             width=24,
             units={"coverage": "percentunit"},
         ),
-        Panel(
-            "bargauge",
+        bars(
             "Couverture par indicateur",
             "Part de ce qui devait être mesuré et l’a été ; sous son seuil, une valeur est retenue.",
             "percentunit",
-            (Influx(_last("coverage", "couverture", ' AND "assessed" = true'), _SERIES, KPI),),
-            thresholds=_COVERAGE,
+            published(f'SELECT last("coverage") AS "couverture" {of}', _SERIES),
+            thresholds=COVERAGE,
             least=0,
             most=1,
         ),
-        Panel(
-            "table",
+        rows(
             "Non évalués, et pourquoi",
             "Une valeur fausse est pire qu’aucune : ici la raison pour laquelle il n’y en a pas.",
-            "none",
-            (Influx(_last("reason", "raison", ' AND "assessed" = false'), source=KPI, table=True),),
+            published(f'SELECT last("reason") AS "raison" FROM "kpi" WHERE {withheld} GROUP BY {_EACH}', table=True),
         ),
     ]
 
 
 def indicators() -> Dashboard:
     """The strategy office's page."""
-    known = 'SHOW TAG VALUES FROM "kpi" WITH KEY = "{}"'
     return Dashboard(
         uid="garonne-indicateurs",
         folder="Indicateurs",
-        title="Indicateurs de la ville",
-        description="Les indicateurs tels que le rapport les a calculés, avec objectif, couverture, et ce qui manque.",
+        title="Indicateurs de la ville (CITYkeys)",
+        description="Les indicateurs tels que garonne les a calculés, avec objectif, couverture, et ce qui manque.",
         since="now-3y",
         refresh="1h",
         variables=(
-            Values("programme", "Programme", "Programmes évalués.", known.format("programme"), KPI),
-            Values("kpi", "Indicateur", "Indicateurs calculés.", known.format("kpi"), KPI),
+            listed("programme", "Programme", "Programmes évalués."),
+            listed("kpi", "Indicateur", "Indicateurs calculés."),
+            SPAN,
         ),
-        content=(Row("Familles à énergie positive"), *_saving(), Row("Tous les indicateurs"), *_all()),
+        content=(Row("En bref"), *_saving(), Row("Tous les indicateurs"), *_all()),
     )

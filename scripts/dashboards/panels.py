@@ -4,12 +4,31 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-__all__ = ["KPI", "ROLLUP", "SERVICES", "Dashboard", "Influx", "Interval", "Panel", "Prom", "Row", "Steps", "Values"]
+__all__ = [
+    "KPI",
+    "RESTRICTED",
+    "ROLLUP",
+    "SERVICES",
+    "Dashboard",
+    "Influx",
+    "Interval",
+    "Panel",
+    "Prom",
+    "Row",
+    "Steps",
+    "Values",
+]
 
 ROLLUP: Final = "garonne-rollup"
 KPI: Final = "garonne-kpi"
 SERVICES: Final = "garonne-services"
 """Data sources, as deploy/grafana/provisioning/datasources names them."""
+
+RESTRICTED: Final = "Accès restreint"
+"""The folder that an account sees only if it is in the team of coaches or of engineers (deploy/grafana/set_up.py)."""
+
+REPORT: Final = "/public/garonne/rapport.html"
+"""Where Grafana gives out the newest public report; docker-compose.yml puts it there."""
 
 _TYPES: Final = {ROLLUP: "influxdb", KPI: "influxdb", SERVICES: "prometheus"}
 _SCHEMA_VERSION: Final = 39
@@ -203,6 +222,15 @@ class Dashboard:
         """The file that Grafana reads."""
         link: Json = {"type": "dashboards", "title": "Garonne", "tags": ["garonne"], "asDropdown": True, "icon": ""}
         link |= {"tooltip": "", "url": "", "targetBlank": False, "keepTime": True, "includeVars": False}
+        report: Json = {
+            "type": "link",
+            "title": "Rapport",
+            "tags": [],
+            "asDropdown": False,
+            "icon": "doc",
+            "url": REPORT,
+        }
+        report |= {"tooltip": "The newest report", "targetBlank": True, "keepTime": False, "includeVars": False}
         return {
             "uid": self.uid,
             "title": self.title,
@@ -215,7 +243,7 @@ class Dashboard:
             "graphTooltip": 1,
             "refresh": self.refresh,
             "time": {"from": self.since, "to": "now"},
-            "links": [link],
+            "links": [link, report],
             "templating": {"list": [each.as_json() for each in self.variables]},
             "annotations": {"list": []},
             "panels": list(self._placed()),

@@ -11,7 +11,8 @@ from urllib.parse import urlencode
 import yaml
 
 from scripts.dashboards import DASHBOARDS
-from scripts.dashboards.panels import Dashboard, Influx, Interval, Panel, Prom, Values
+from scripts.dashboards.alerts import Alert
+from scripts.dashboards.panels import KPI, Dashboard, Influx, Interval, Panel, Prom, Values
 from tests.servers.running import Influx as Server
 
 __all__ = ["ROOT", "Asked", "Screen", "data_sources", "questions"]
@@ -45,11 +46,15 @@ def data_sources() -> Mapping[str, Mapping[str, Any]]:
 
 @dataclass
 class Screen:
-    """A viewer with a time range and choices; a variable without a choice has all its values."""
+    """A viewer with a time range and choices; a variable without a choice has all its values.
+
+    Indicators are looked at from further away: `told` is their time range.
+    """
 
     server: Server
     start: datetime
     end: datetime
+    told: tuple[datetime, datetime]
     chosen: dict[str, str] = field(default_factory=dict)
 
     def rows(self, source: str, query: str) -> Rows:
@@ -66,11 +71,20 @@ class Screen:
 
     def ask(self, board: Dashboard, query: Influx, text: str | None = None) -> Rows:
         """What a panel shows."""
-        return self.rows(query.source, self.filled(board, query.query if text is None else text))
+        return self.rows(query.source, self.filled(board, query.query if text is None else text, query.source))
 
-    def filled(self, board: Dashboard, text: str) -> str:
+    def judge(self, alert: Alert) -> Rows:
+        """What the query of an alert finds."""
+        assert isinstance(alert.query, Influx)
+        return self.rows(alert.query.source, self._timed(alert.query.query, alert.query.source))
+
+    def _timed(self, text: str, source: str) -> str:
+        start, end = self.told if source == KPI else (self.start, self.end)
+        return text.replace("$timeFilter", f"time >= {_ms(start)}ms AND time <= {_ms(end)}ms")
+
+    def filled(self, board: Dashboard, text: str, source: str) -> str:
         """The query as Grafana sends it."""
-        text = text.replace("$timeFilter", f"time >= {_ms(self.start)}ms AND time <= {_ms(self.end)}ms")
+        text = self._timed(text, source)
         for variable in board.variables:
             text = text.replace(f"${variable.name}", self.choice(variable))
         left = re.findall(r"\$[a-z_]+", text)

@@ -12,7 +12,7 @@ from jsonschema import Draft7Validator
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric
 
-from scripts.dashboards import DASHBOARDS, dashboard_files
+from scripts.dashboards import DASHBOARDS, dashboard_files, folder_uid
 from scripts.dashboards.panels import Dashboard, Prom
 from services.aggregator.telemetry import AggregatorTelemetry
 from services.ingest.telemetry import IngestTelemetry
@@ -20,7 +20,7 @@ from tests.dashboards.grafana import ROOT, data_sources, questions
 
 SCHEMA = Draft7Validator(json.loads((ROOT / "tests/dashboards/dashboard.schema.json").read_text("utf-8")))
 UNITS = {
-    "short", "none", "percent", "percentunit", "kwatth", "kwatt", "m3", "velocitykmh", "s", "mps", "cps",
+    "short", "none", "percent", "percentunit", "kwatth", "kwatt", "m3", "velocitykmh", "s", "mps", "cps", "massg",
 }  # fmt: skip
 """Unit ids of @grafana/data 13.2.3 that the dashboards use (kpis.md 5.5)."""
 
@@ -37,7 +37,7 @@ def test_the_committed_file_is_the_generated_one(board: Dashboard) -> None:
     for path, text in dashboard_files(ROOT):
         if path.stem == board.uid:
             assert path.read_text("utf-8") == text
-            assert path.parent.name == board.folder
+            assert folder_uid(board.folder) == f"garonne-{path.parent.name}"
     files = {path.stem for path in (ROOT / "deploy/grafana/dashboards").rglob("*.json")}
     assert files == {each.uid for each in DASHBOARDS}
 
@@ -104,21 +104,25 @@ def test_the_first_page_is_a_dashboard_that_is_there() -> None:
     home = compose["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
     mounts = {volume["target"]: volume["source"] for volume in compose["volumes"] if isinstance(volume, dict)}
     provider = yaml.safe_load((ROOT / "deploy/grafana/provisioning/dashboards/garonne.yaml").read_text("utf-8"))
-    folder = provider["providers"][0]["options"]["path"]
-    assert (ROOT / home.replace(folder, mounts[folder])).is_file()
+    folder = next(each["options"]["path"] for each in provider["providers"] if home.startswith(each["options"]["path"]))
+    mounted = folder.rpartition("/")[0]
+    assert (ROOT / home.replace(mounted, mounts[mounted])).is_file()
+    for each in provider["providers"]:
+        files = ROOT / each["options"]["path"].replace(mounted, mounts[mounted])
+        assert {path.stem for path in files.glob("*.json")} == {b.uid for b in DASHBOARDS if b.folder == each["folder"]}
 
 
 def test_data_sources_hold_no_secret() -> None:
     """The token is read from a file at start; the file is a secret that compose gives to Grafana."""
     for source in data_sources().values():
         for value in source.get("secureJsonData", {}).values():
-            assert value == "Token $__file{/run/secrets/grafana.token}"
+            assert re.fullmatch(r"(Token )?\$__file{/run/secrets/[a-z.-]+}", value)
         assert source["editable"] is False
 
 
 def _samples() -> dict[str, set[str]]:
     """Names of samples with their labels, as the services expose them."""
-    found: dict[str, set[str]] = {"up": {"job", "instance"}}
+    found: dict[str, set[str]] = {"up": {"job", "instance"}, "ALERTS": {"alertname", "alertstate", "severity"}}
     for telemetry in (IngestTelemetry(CollectorRegistry()), AggregatorTelemetry(CollectorRegistry())):
         for collector in telemetry.registry._collector_to_names:
             labels = set(getattr(collector, "_labelnames", ()))
@@ -135,7 +139,7 @@ PROMETHEUS = [asked for asked in questions() if isinstance(asked.query, Prom)]
 def _faults(expression: str, legend: str) -> list[str]:
     samples = _samples()
     plain = re.sub(r'"[^"]*"', '""', expression)
-    names = set(re.findall(r"\b(garonne_\w+|up)\b", plain))
+    names = set(re.findall(r"\b(garonne_\w+|up|ALERTS)\b", plain))
     faults = [f"no metric {name}" for name in names - samples.keys()]
     groups = {label.strip() for group in re.findall(r"by \(([^)]*)\)", plain) for label in group.split(",")}
     labels = set().union(*(samples.get(name, set()) for name in names))
@@ -154,7 +158,7 @@ def test_metrics_that_are_asked_for_exist(asked: Any) -> None:
 @pytest.mark.parametrize("asked", PROMETHEUS, ids=str)
 def test_a_misspelt_metric_is_noticed(asked: Any) -> None:
     """This check can fail."""
-    names = set(re.findall(r"\bgaronne_\w+", asked.query.expression)) or {"up"}
+    names = set(re.findall(r"\b(?:garonne_\w+|up|ALERTS)\b", asked.query.expression))
     for name in names:
         wrong = re.sub(rf"\b{name}\b", f"{name}_x", asked.query.expression)
         assert _faults(wrong, asked.query.legend) != []

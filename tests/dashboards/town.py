@@ -3,25 +3,23 @@
 Two days from midnight in Paris, a reading each half hour. Of electricity, twelve homes use half a kWh in each half
 hour, and their meters tell it in four ways, two of them by a load curve too and one by a load curve alone; ten of them
 feed a fifth of it back. Of gas one home of twelve uses nearly all, of heat there are nine homes: neither may be shown.
-At junction `33:1` eight vehicles drive at 10 m/s for twenty minutes, at `33:2` there is only one.
+At junction `33:1` eight vehicles drive at 10 m/s for twenty minutes, at `33:2` there is only one, which stays for an
+hour. What `garonne kpi` stores of the winter is in `published`; a small town's hours of passages are in `hours`.
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Final
 
 from schemas.codec import encode
 from schemas.energy import Carrier, IntervalEnergy, MeterReading, Register, RegisterQuantity, Unit
 from schemas.envelope import Event, key_of, topic_of
-from schemas.mobility import Position, VehicleState
-from services.aggregator.kpis import discover
-from services.aggregator.kpis.results import Interval, NotAssessed, Period, Quality, Result, Subject, Target, Text
+from schemas.mobility import Position, RoadHazard, VehicleState
 from services.aggregator.points import milliseconds
-from services.aggregator.ports import Incoming, Point
-from services.aggregator.report.assessment import Answer, kpi_points
+from services.aggregator.ports import Incoming
 
-__all__ = ["DAYS", "END", "HALF_HOURS", "HOMES", "PER_HALF_HOUR", "START", "events", "points_of_report"]
+__all__ = ["DAYS", "END", "HALF_HOURS", "HOMES", "PER_HALF_HOUR", "START", "events"]
 
 START: Final = datetime(2026, 1, 9, 23, tzinfo=UTC)
 """Midnight in Paris."""
@@ -45,7 +43,7 @@ _BY_CURVE: Final = (4, 5, 6)
 _identities = count()
 
 
-def _placed(record: MeterReading | IntervalEnergy | VehicleState) -> Incoming:
+def _placed(record: MeterReading | IntervalEnergy | VehicleState | RoadHazard) -> Incoming:
     event = Event(f"{next(_identities):032x}", "town", record)
     received_ms = milliseconds(record.received_at)
     return Incoming(topic_of(record), 0, 0, key_of(record).encode(), encode(event), received_ms)
@@ -112,10 +110,10 @@ def _homes() -> Iterator[Incoming]:
 
 
 def _vehicles() -> Iterator[Incoming]:
-    for second in range(0, 1200, 5):
+    for second in range(0, 3600, 10):
         at = START + timedelta(hours=8, seconds=second)
         for zone, vehicles in (("33:1", 8), ("33:2", 1)):
-            for vehicle in range(vehicles if zone == "33:1" or second < 120 else 0):
+            for vehicle in range(vehicles if zone == "33:2" or second < 1200 else 0):
                 yield _placed(
                     VehicleState(
                         observed_at=at,
@@ -130,42 +128,27 @@ def _vehicles() -> Iterator[Incoming]:
                 )
 
 
+def _hazards() -> Iterator[Incoming]:
+    """A stationary vehicle and roadworks, each announced twice."""
+    for number, cause in enumerate((94, 3)):
+        detected = START + timedelta(hours=9 + number)
+        for repeated in range(2):
+            yield _placed(
+                RoadHazard(
+                    observed_at=detected + timedelta(seconds=60 * repeated),
+                    received_at=detected + timedelta(seconds=60 * repeated, milliseconds=400),
+                    clock="its",
+                    action_id=f"a_{number:016x}",
+                    station_type=15,
+                    detection_time=detected,
+                    ends_at=detected + timedelta(seconds=600),
+                    validity_s=600,
+                    cause_code=cause,
+                    position=Position(latitude_deg=44.84, longitude_deg=-0.58),
+                )
+            )
+
+
 def events() -> list[Incoming]:
     """What stands in the log."""
-    return [*_homes(), *_vehicles()]
-
-
-def points_of_report() -> list[Point]:
-    """What `garonne report` stores: a saving of the programme and two teams, one team that is too small."""
-    kpi = discover()["energy_saving"]
-    period = Period(date(2026, 1, 10), date(2026, 1, 12))
-    whole = Subject("programme", "familles", "Familles à énergie positive")
-    teams = [Subject("team", name, name) for name in ("castors", "loutres", "herons")]
-    results = [
-        Answer(kpi, _result(variant, subject, period, value))
-        for subject, value in ((whole, 8.4), (teams[0], 11.0), (teams[1], 3.5))
-        for variant in ("raw", "degree_days")
-    ]
-    few = Text("Too few families.", "Trop peu de familles.")
-    withheld = NotAssessed("energy_saving", "degree_days", teams[2], period, "small_group", few)
-    return kpi_points([*results, Answer(kpi, withheld)], period, milliseconds(END) * 1_000_000)
-
-
-def _result(variant: str, subject: Subject, period: Period, value: float) -> Result:
-    return Result(
-        kpi="energy_saving",
-        variant=variant,
-        subject=subject,
-        value=value,
-        unit="%",
-        period=period,
-        coverage=0.97,
-        population=12,
-        quality=Quality.MEASURED,
-        formula=Text("f", "f"),
-        factor_set="none",
-        fingerprint="0" * 16,
-        method_version="1",
-        target=Target(8.0, Text("challenge", "défi")),
-        interval=Interval(value - 1, value + 1, 0.95, "t"),
-    )
+    return [*_homes(), *_vehicles(), *_hazards()]

@@ -1,13 +1,19 @@
-"""*Familles à énergie positive*: what the families use, as a group. No family and no team is told apart here."""
+"""What the families use, as a group, day by day as it comes in: for coaches, in the folder with restricted access.
+
+The query itself leaves out groups that are too small. But who may choose any range can also take one answer from
+another: so this is not for everybody, and the open boards show what `garonne kpi` has stored.
+"""
 
 # ruff: noqa: S608 - queries for Grafana, made of constants of this file
 
+from dataclasses import replace
 from typing import Final
 
-from scripts.dashboards.panels import Dashboard, Influx, Panel, Row, Steps, Values
+from scripts.dashboards.panels import RESTRICTED, Dashboard, Influx, Panel, Row, Steps, Values
+from scripts.dashboards.shapes import COVERAGE, lines, number, share_lines
 from services.aggregator.kpis.disclosure import THRESHOLDS
 
-__all__ = ["families"]
+__all__ = ["homes"]
 
 _ZONE: Final = "tz('Europe/Paris')"
 _TOTAL: Final = "\"register\" = 'total'"
@@ -18,7 +24,6 @@ _DAILY: Final = "\"register\" = 'interval:day'"
 day. Where it does several they say the same, so the greatest is taken, never the sum. A meter with phases or
 channels alone is left out here: `kpis/consumption` knows more ways, but a screen must be quick."""
 _GROUP: Final = THRESHOLDS.homes_for_amounts
-_COVERAGE: Final = Steps("red", ((0.75, "orange"), (0.9, "green")))
 _KEPT: Final = f"Montré à partir de {_GROUP} familles dont aucune n’a plus de la moitié."
 _CHOSEN: Final = "'$carrier'"
 
@@ -59,45 +64,33 @@ def _measured() -> list[Panel]:
     homes = _days('count("energy_kwh") AS "days"', group='GROUP BY "household"')
     complete = _days('count("coverage") AS "complete"', ' AND "coverage" >= 0.9', "")
     known = _days('count("coverage") AS "all"', group="")
+    estimated = _days('count("energy_kwh") AS "jours"', ' AND "estimated" = true', "")
     return [
-        Panel(
-            "stat",
+        number(
             "Familles avec des mesures",
             "Foyers dont au moins un jour est connu dans la période choisie.",
             "short",
-            (Influx(f'SELECT count("days") AS "familles" FROM ({homes})', "familles"),),
-            width=6,
-            height=5,
+            Influx(f'SELECT count("days") AS "familles" FROM ({homes})', "familles"),
         ),
-        Panel(
-            "stat",
+        number(
             "Couverture moyenne",
             "Part du temps dont le cours a été mesuré, et non réparti sur un trou. Le classement demande 90 %.",
             "percentunit",
-            (Influx(_days('mean("coverage") AS "couverture"', group=""), "couverture"),),
-            width=6,
-            height=5,
-            thresholds=_COVERAGE,
-            least=0,
-            most=1,
+            Influx(_days('mean("coverage") AS "couverture"', group=""), "couverture"),
+            thresholds=COVERAGE,
         ),
-        Panel(
-            "stat",
+        number(
             "Jours complets, jours connus",
             "Jours de registre couverts à 90 % au moins, et tous ceux dont quelque chose est connu.",
             "short",
-            (Influx(complete, "complets"), Influx(known, "connus")),
-            width=6,
-            height=5,
+            Influx(complete, "complets"),
+            Influx(known, "connus"),
         ),
-        Panel(
-            "stat",
+        number(
             "Jours estimés",
             "Jours de registre dont une partie vient d’une estimation de la source.",
             "short",
-            (Influx(_days('count("energy_kwh") AS "jours"', ' AND "estimated" = true', ""), "jours estimés"),),
-            width=6,
-            height=5,
+            Influx(estimated, "jours estimés"),
             thresholds=Steps("green", ((1, "orange"),)),
         ),
     ]
@@ -105,85 +98,72 @@ def _measured() -> list[Panel]:
 
 def _energy() -> list[Panel]:
     day = ("import_energy", "energy_kwh", "1d")
+    curve = _together("import_energy", "energy_kwh", "30m", '"sum" * 2 AS "power"')
     return [
-        Panel(
-            "timeseries",
+        lines(
             "Énergie par jour, toutes les familles",
             f"Énergie soutirée par jour civil de Paris. {_KEPT}",
             "kwatth",
-            (Influx(_together(*day, '"sum"'), "$carrier"),),
-            least=0,
+            Influx(_together(*day, '"sum"'), "$carrier"),
         ),
-        Panel(
-            "timeseries",
+        lines(
             "Énergie par famille et par jour",
             f"Moyenne des familles mesurées ce jour-là : comparable quand leur nombre change. {_KEPT}",
             "kwatth",
-            (Influx(_together(*day, '"sum" / "homes" AS "mean"'), "$carrier"),),
-            least=0,
+            Influx(_together(*day, '"sum" / "homes" AS "mean"'), "$carrier"),
             decimals=1,
         ),
-        Panel(
-            "timeseries",
-            "Courbe de charge",
-            f"Puissance moyenne par demi-heure, toutes les familles ensemble, deux derniers jours. {_KEPT}",
-            "kwatt",
-            (Influx(_together("import_energy", "energy_kwh", "30m", '"sum" * 2 AS "power"'), "$carrier"),),
-            width=24,
-            least=0,
+        replace(
+            lines(
+                "Courbe de charge",
+                f"Puissance moyenne par demi-heure, toutes les familles ensemble, deux derniers jours. {_KEPT}",
+                "kwatt",
+                Influx(curve, "$carrier"),
+                width=24,
+            ),
             last="2d",
         ),
-        Panel(
-            "timeseries",
+        share_lines(
             "Couverture par jour",
             "Moyenne sur les compteurs. Sous 75 %, chercher une passerelle muette ; le classement demande 90 %.",
-            "percentunit",
-            (Influx(_days('mean("coverage") AS "couverture"'), "couverture"),),
-            thresholds=_COVERAGE,
-            least=0,
-            most=1,
+            Influx(_days('mean("coverage") AS "couverture"'), "couverture"),
         ),
-        Panel(
-            "timeseries",
+        lines(
             "Familles mesurées par jour",
             "Foyers dont le jour est connu : une chute montre une collecte interrompue.",
             "short",
-            (Influx(_together(*day, '"homes"'), "$carrier"),),
-            least=0,
+            Influx(_together(*day, '"homes"'), "$carrier"),
             decimals=0,
         ),
     ]
 
 
 def _apart() -> list[Panel]:
+    water = _together("volume", "volume_m3", "1d", '"sum"', "'water'")
     return [
-        Panel(
-            "timeseries",
+        lines(
             "Énergie rendue au réseau par jour",
             f"Injection des installations photovoltaïques. {_KEPT}",
             "kwatth",
-            (Influx(_together("export_energy", "energy_kwh", "1d", '"sum"'), "$carrier"),),
-            least=0,
+            Influx(_together("export_energy", "energy_kwh", "1d", '"sum"'), "$carrier"),
         ),
-        Panel(
-            "timeseries",
+        lines(
             "Eau par jour",
             f"L’eau n’est pas de l’énergie : elle est comptée à part. {_KEPT}",
             "m3",
-            (Influx(_together("volume", "volume_m3", "1d", '"sum"', "'water'"), "eau"),),
-            least=0,
+            Influx(water, "eau"),
             decimals=2,
         ),
     ]
 
 
-def families() -> Dashboard:
+def homes() -> Dashboard:
     """The coach's page."""
     known = 'SHOW TAG VALUES FROM "energy" WITH KEY = "carrier" WHERE "quantity" = \'import_energy\''
     return Dashboard(
-        uid="garonne-familles",
-        folder="Familles",
-        title="Énergie / Familles",
+        uid="garonne-mesures",
+        folder=RESTRICTED,
+        title="Énergie des familles, au jour le jour",
         description="Consommation des familles ensemble, couverture, injection, eau. Aucune famille n’est à part.",
         since="now-30d",
         refresh="15m",
