@@ -8,6 +8,7 @@ from schemas.citizen import AppEvaluation
 from schemas.energy import IntervalEnergy, MeterReading, OutdoorTemperature
 from schemas.ledger import LedgerEntry
 from schemas.mobility import (
+    HazardNearby,
     IntersectionGeometry,
     PriorityRequest,
     PriorityStatus,
@@ -26,6 +27,7 @@ AnyRecord = Annotated[
     | OutdoorTemperature
     | VehicleState
     | RoadHazard
+    | HazardNearby
     | SignalState
     | IntersectionGeometry
     | PriorityRequest
@@ -55,6 +57,7 @@ RECORDS: Final = {
         OutdoorTemperature,
         VehicleState,
         RoadHazard,
+        HazardNearby,
         SignalState,
         IntersectionGeometry,
         PriorityRequest,
@@ -72,6 +75,7 @@ TOPICS: Final = {
     "outdoor_temperature": "garonne.energy",
     "vehicle_state": "garonne.mobility",
     "road_hazard": "garonne.mobility",
+    "hazard_nearby": "garonne.mobility",
     "signal_state": "garonne.mobility",
     "intersection_geometry": "garonne.mobility",
     "priority_request": "garonne.mobility",
@@ -88,6 +92,7 @@ KEYS: Final = {
     "outdoor_temperature": "station",
     "vehicle_state": "zone",
     "road_hazard": "action_id",
+    "hazard_nearby": "zone",
     "signal_state": "intersection",
     "intersection_geometry": "intersection",
     "priority_request": "intersection",

@@ -8,6 +8,7 @@ from schemas.base import Finite, Model, Pseudonym, Record, Slug, UtcInstant
 
 __all__ = [
     "Connection",
+    "HazardNearby",
     "IntersectionGeometry",
     "Lane",
     "Position",
@@ -77,6 +78,25 @@ class RoadHazard(Record):
     relevance_direction: Annotated[int, Field(ge=0, le=3)] | None = None
     information_quality: Annotated[int, Field(ge=0, le=7)] | None = None
     transmission_interval_s: Finite | None = None
+
+
+class HazardNearby(Record):
+    """What a DENM says to one junction in its reach: the same event as its `RoadHazard`, under the junction's key.
+
+    So an event and the vehicles that pass it stand in one partition of the log. `observed_at` is the referenceTime.
+    """
+
+    kind: Literal["hazard_nearby"] = "hazard_nearby"
+    zone: Slug
+    action_id: Pseudonym
+    detection_time: UtcInstant
+    ends_at: UtcInstant
+    termination: Literal["cancellation", "negation"] | None = None
+    cause_code: Annotated[int, Field(ge=0, le=255)] | None = None
+    position: Position
+    event_heading_deg: Annotated[float, Field(ge=0, lt=360)] | None = None
+    relevance_distance_m: Finite | None = None
+    relevance_direction: Annotated[int, Field(ge=0, le=3)] | None = None
 
 
 class SignalGroupState(Model):

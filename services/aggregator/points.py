@@ -56,6 +56,7 @@ TAGS: Final = {
     "priority": ("role", "zone"),
     "signal": ("signal_group", "zone"),
     "station_quality": ("message", "station", "zone"),
+    "hazard_exposure": ("cause", "zone"),
     "mobility": ("advice", "group", "kind", "window", "zone"),
     "kpi": ("kpi", "programme", "span", "subject"),
     "kpi_series": ("at", "kpi", "programme", "series", "span", "subject"),

@@ -90,6 +90,7 @@ BUCKETS: Final[Mapping[str, Bucket]] = {
     "priority": "rollup",
     "signal": "rollup",
     "station_quality": "rollup",
+    "hazard_exposure": "rollup",
     "mobility": "rollup",
     "hazard": "rollup",
     "kpi": "kpi",

@@ -14,6 +14,7 @@ from schemas.energy import IntervalEnergy, MeterReading
 from schemas.envelope import Event
 from schemas.mobility import VehicleState
 from services.aggregator.erasure import split
+from services.aggregator.exposure import Exposures
 from services.aggregator.hazards import Hazards
 from services.aggregator.hourly import Hours
 from services.aggregator.intervals import PREFIX, Interval, IntervalHistory
@@ -102,6 +103,7 @@ class Projection:
         self._junctions = Junctions(log, telemetry, surveyed)
         self._hazards = Hazards(store)
         self._stations = Stations(log, telemetry)
+        self._exposures = Exposures(log, telemetry)
         self._rollups = Rollups(store, zone)
 
     @property
@@ -117,6 +119,7 @@ class Projection:
             self._hours.pop(partition, None)
         self._junctions.forget(lost)
         self._stations.forget(lost)
+        self._exposures.forget(lost)
         if lost:
             self._hazards.clear()
             self._rollups.clear()
@@ -135,6 +138,7 @@ class Projection:
         self._hours.clear()
         self._junctions.clear()
         self._stations.clear()
+        self._exposures.clear()
         self._hazards.clear()
         self._rollups.clear()
 
@@ -198,6 +202,7 @@ class Projection:
         derived.extend(await self._rollups.take(junctions.points, junctions.crowds))
         derived.extend(await self._hazards.take(placed))
         derived.extend(await self._stations.take(placed))
+        derived.extend(await self._exposures.take(placed))
         return Batch(derived, raw, checkpoints)
 
     async def _merged(self, series: SeriesKey, said: Said) -> Merged:

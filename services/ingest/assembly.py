@@ -16,7 +16,7 @@ from services.ingest.plausibility import Stations
 from services.ingest.profiles import Context, Profile, discover
 from services.ingest.pseudonyms import KeyProblem, Keys, Pseudonyms, read_keys
 from services.ingest.topics import TopicTree
-from services.ingest.zones import ZoneProblem, site_of, zones_of
+from services.ingest.zones import ZoneProblem, nearby_of, site_of, zones_of
 from services.runtime.junctionfile import read_junctions
 from services.runtime.registry import Registry, RegistryProblem, read_registry
 from services.runtime.settings import ProfileSettings, Settings
@@ -117,7 +117,7 @@ def _contexts(
 ) -> dict[str, Context]:
     """What each profile knows; all share the junctions and the memory of stations."""
     file = None if settings.junctions_file is None else read_junctions(settings.junctions_file)
-    zones, site = zones_of(file), site_of(file, settings.site_bounds)
+    zones, site, nearby = zones_of(file), site_of(file, settings.site_bounds), nearby_of(file)
     contexts = {}
     for name in profiles:
         own = settings.profiles.get(name, ProfileSettings())
@@ -136,6 +136,7 @@ def _contexts(
             intersections={} if file is None else file.intersections,
             stations=stations,
             site=site,
+            nearby=nearby,
         )
         contexts[name] = _by_source(context, own, name)
     return contexts

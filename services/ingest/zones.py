@@ -12,11 +12,11 @@ from typing import Any, Final
 
 from schemas.mobility import IntersectionGeometry
 from services.ingest.plausibility import Box
-from services.ingest.profiles import Zones
+from services.ingest.profiles import Nearby, Zones
 from services.runtime.junctionfile import JunctionFile, Zone, is_number, read_junctions
 from services.runtime.junctionfile import JunctionProblem as ZoneProblem
 
-__all__ = ["CELL_ZOOM", "ZoneProblem", "load_zones", "quadkey", "site_of", "zones_of"]
+__all__ = ["CELL_ZOOM", "ZoneProblem", "load_zones", "nearby_of", "quadkey", "site_of", "zones_of"]
 
 CELL_ZOOM: Final = 16
 _STEP_DEG: Final = 0.0005
@@ -24,6 +24,8 @@ _STEP_DEG: Final = 0.0005
 _METRES_PER_DEGREE: Final = 111_195.0
 _AROUND_M: Final = 10_000.0
 """As far around its junctions a site reaches: so far a DENM is relevant at most (c-its.md 6)."""
+_MOST_NEARBY: Final = 8
+"""An event is told to so many junctions at most."""
 _CIRCLE_SIDES: Final = 180
 _LARGEST_RADIUS_M: Final = 5000
 _MERCATOR_EDGE_DEG: Final = 85.05112878
@@ -69,6 +71,26 @@ def site_of(file: JunctionFile | None, bounds: tuple[float, float, float, float]
     across = max(1e-6, math.cos(math.radians((south + north) / 2)))
     margin = _AROUND_M / _METRES_PER_DEGREE
     return Box(west - margin / across, south - margin, east + margin / across, north + margin)
+
+
+def nearby_of(file: JunctionFile | None) -> Nearby | None:
+    """Which junctions are in reach of an event; `None` where there are only cells."""
+    if file is None:
+        return None
+    from shapely import Point, STRtree  # noqa: PLC0415
+
+    names, shapes = [zone.id for zone in file.zones], [_shape_of(zone) for zone in file.zones]
+    tree = STRtree(shapes)
+
+    def near(latitude_deg: float, longitude_deg: float, metres: float) -> tuple[str, ...]:
+        across = max(1e-6, math.cos(math.radians(latitude_deg)))
+        stretched = [metres / _METRES_PER_DEGREE / across, metres / _METRES_PER_DEGREE]
+        around = _ellipse(longitude_deg, latitude_deg, *stretched)
+        place = Point(longitude_deg, latitude_deg)
+        found = sorted((shapes[each].distance(place), names[each]) for each in tree.query(around, "intersects"))
+        return tuple(name for _, name in found[:_MOST_NEARBY])
+
+    return near
 
 
 def quadkey(latitude_deg: float, longitude_deg: float, zoom: int = CELL_ZOOM) -> str:
@@ -178,14 +200,16 @@ def _circle(coordinates: Any, radius_m: Any) -> Any:
         raise ZoneProblem("a Point needs two coordinates: longitude, latitude")
     longitude, latitude = coordinates[:2]
     _check_degrees(longitudes=(longitude,), latitudes=(latitude,))
+    radius_deg = radius_m / _METRES_PER_DEGREE
+    return _ellipse(longitude, latitude, radius_deg / max(1e-6, math.cos(math.radians(latitude))), radius_deg)
+
+
+def _ellipse(longitude: float, latitude: float, east_deg: float, north_deg: float) -> Any:
+    """A circle on the ground, in degrees."""
     from shapely import Polygon  # noqa: PLC0415
 
-    radius_deg = radius_m / _METRES_PER_DEGREE
-    stretch = max(1e-6, math.cos(math.radians(latitude)))
     angles = (math.tau * side / _CIRCLE_SIDES for side in range(_CIRCLE_SIDES))
-    return Polygon(
-        [(longitude + radius_deg * math.sin(a) / stretch, latitude + radius_deg * math.cos(a)) for a in angles]
-    )
+    return Polygon([(longitude + east_deg * math.sin(a), latitude + north_deg * math.cos(a)) for a in angles])
 
 
 def _check_degrees(longitudes: Iterable[float], latitudes: Iterable[float]) -> None:

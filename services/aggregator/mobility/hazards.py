@@ -8,25 +8,38 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from math import fsum
 from typing import Final, Literal, NamedTuple
 
-from schemas.mobility import Position, RoadHazard
+from schemas.mobility import HazardNearby, Position, RoadHazard
 from services.aggregator.mobility.crossings import heading_gap_deg
 from services.aggregator.mobility.fixes import Fix
 from services.aggregator.mobility.geometry import Frame
 from services.aggregator.points import instant
 
-__all__ = ["Ending", "Hazard", "active_at", "exposed_to", "hazards_of", "speed_response_mps"]
+__all__ = [
+    "FAR_BAND_M",
+    "Ending",
+    "Hazard",
+    "Relevance",
+    "active_at",
+    "band_of",
+    "exposed_to",
+    "hazards_of",
+    "relevance_of",
+    "speed_response_mps",
+]
 
 Ending = Literal["validity", "cancellation", "negation"]
 
 _DEFAULT_DISTANCE_M: Final = 500.0
 _ALL_DIRECTIONS: Final = 0
 _UPSTREAM: Final = 1
+_OPPOSITE: Final = 3
 _SAME_WAY_DEG: Final = 60.0
-_FAR_BAND_M: Final = (200.0, 300.0)
-_NEAR_BAND_M: Final = (0.0, 100.0)
+FAR_BAND_M: Final = (200.0, 300.0)
+NEAR_BAND_M: Final = (0.0, 100.0)
 _LEAST_FIXES: Final = 3
 _ROADWORKS: Final = 3
 _STATIC_S: Final = 3600.0
@@ -112,36 +125,88 @@ def speed_response_mps(hazard: Hazard, fixes: Iterable[Fix]) -> float | None:
 
     Only of vehicles that go towards it; `None` with fewer than three messages in a band.
     """
-    far, near = [], []
-    for fix, before_m in _near(hazard, fixes, reach_m=_FAR_BAND_M[1]):
-        if _NEAR_BAND_M[0] <= before_m <= _NEAR_BAND_M[1]:
-            near.append(fix.speed_mps)
-        elif _FAR_BAND_M[0] <= before_m <= _FAR_BAND_M[1]:
-            far.append(fix.speed_mps)
+    far: list[float] = []
+    near: list[float] = []
+    for fix, before_m in _near(hazard, fixes, reach_m=FAR_BAND_M[1]):
+        band = band_of(before_m)
+        if band is not None:
+            (near if band == "near" else far).append(fix.speed_mps)
     if min(len(far), len(near)) < _LEAST_FIXES:
         return None
     return fsum(near) / len(near) - fsum(far) / len(far)
 
 
-def _near(hazard: Hazard, fixes: Iterable[Fix], reach_m: float = math.inf) -> list[tuple[Fix, float]]:
-    """Fixes in place and time of an event, and the metres before it: negative if the vehicle goes away from it."""
-    newest = next((each for each in reversed(hazard.announced) if each.position is not None), None)
-    if newest is None:
+class Relevance(NamedTuple):
+    """Whom an event concerns: where it is, how far around, and for which direction of travel (EN 302 637-3)."""
+
+    latitude_deg: float
+    longitude_deg: float
+    distance_m: float | None
+    direction: int | None
+    heading_deg: float | None
+
+    def before_m(self, fix: Fix, reach_m: float | None = None) -> float | None:
+        """Metres before the event, negative if the vehicle goes away from it; `None` if it does not concern it.
+
+        Args:
+            fix: a vehicle at an instant.
+            reach_m: instead of the relevance distance.
+        """
+        east_m, north_m = _frame(self.latitude_deg, self.longitude_deg).offset(fix.latitude_deg, fix.longitude_deg)
+        distance_m = math.hypot(east_m, north_m)
+        if distance_m > (reach_m or self.distance_m or _DEFAULT_DISTANCE_M) or not self._matches(fix):
+            return None
+        towards = _towards(fix, east_m, north_m)
+        if not towards and self.direction == _UPSTREAM:
+            return None
+        return distance_m if towards else -distance_m
+
+    def _matches(self, fix: Fix) -> bool:
+        """Whether the vehicle goes the way of the event; without headings everything does."""
+        if self.heading_deg is None or fix.heading_deg is None or self.direction == _ALL_DIRECTIONS:
+            return True
+        gap_deg = heading_gap_deg(self.heading_deg, fix.heading_deg)
+        return gap_deg >= 180 - _SAME_WAY_DEG if self.direction == _OPPOSITE else gap_deg <= _SAME_WAY_DEG
+
+
+@lru_cache(maxsize=4096)
+def _frame(latitude_deg: float, longitude_deg: float) -> Frame:
+    return Frame.at(Position(latitude_deg=latitude_deg, longitude_deg=longitude_deg))
+
+
+def relevance_of(record: RoadHazard | HazardNearby) -> Relevance | None:
+    """Whom a DENM concerns; `None` without a place."""
+    place = record.position
+    if place is None:
+        return None
+    return Relevance(
+        place.latitude_deg,
+        place.longitude_deg,
+        record.relevance_distance_m,
+        record.relevance_direction,
+        record.event_heading_deg,
+    )
+
+
+def band_of(before_m: float) -> Literal["near", "far"] | None:
+    """The band before an event in which a speed counts."""
+    if NEAR_BAND_M[0] <= before_m <= NEAR_BAND_M[1]:
+        return "near"
+    return "far" if FAR_BAND_M[0] <= before_m <= FAR_BAND_M[1] else None
+
+
+def _near(hazard: Hazard, fixes: Iterable[Fix], reach_m: float | None = None) -> list[tuple[Fix, float]]:
+    """Fixes in place and time of an event, and the metres before it."""
+    known = (relevance_of(each) for each in reversed(hazard.announced))
+    relevance = next((each for each in known if each is not None), None)
+    if relevance is None:
         return []
-    place: Position | None = newest.position
-    assert place is not None  # noqa: S101 - chosen so
-    frame = Frame.at(place)
-    reach_m = min(reach_m, newest.relevance_distance_m or _DEFAULT_DISTANCE_M) if math.isinf(reach_m) else reach_m
     found = []
     for fix in sorted(set(fixes), key=lambda each: (each.vehicle, each.at_ms)):
-        if not hazard.detected_at <= instant(fix.at_ms) < hazard.ended_at:
-            continue
-        east_m, north_m = frame.offset(fix.latitude_deg, fix.longitude_deg)
-        distance_m = math.hypot(east_m, north_m)
-        if distance_m <= reach_m and _matches(newest, fix):
-            towards = _towards(fix, east_m, north_m)
-            if towards or newest.relevance_direction != _UPSTREAM:
-                found.append((fix, distance_m if towards else -distance_m))
+        if hazard.detected_at <= instant(fix.at_ms) < hazard.ended_at:
+            before_m = relevance.before_m(fix, reach_m)
+            if before_m is not None:
+                found.append((fix, before_m))
     return found
 
 
@@ -150,13 +215,3 @@ def _towards(fix: Fix, east_m: float, north_m: float) -> bool:
         return False
     bearing_deg = math.degrees(math.atan2(-east_m, -north_m)) % 360
     return heading_gap_deg(bearing_deg, fix.heading_deg) < 90
-
-
-def _matches(record: RoadHazard, fix: Fix) -> bool:
-    """Whether the vehicle goes the way of the event; without headings everything does."""
-    if record.event_heading_deg is None or fix.heading_deg is None or record.relevance_direction == _ALL_DIRECTIONS:
-        return True
-    opposite = heading_gap_deg(record.event_heading_deg, fix.heading_deg) >= 180 - _SAME_WAY_DEG
-    if record.relevance_direction == 3:
-        return opposite
-    return heading_gap_deg(record.event_heading_deg, fix.heading_deg) <= _SAME_WAY_DEG

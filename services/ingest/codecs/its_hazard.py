@@ -9,11 +9,11 @@ from collections.abc import Callable
 from typing import Any, Final, Literal
 
 from schemas.base import Flag
-from schemas.mobility import Position, RoadHazard
+from schemas.mobility import HazardNearby, Position, RoadHazard
 from services.ingest.codecs import its_time
 from services.ingest.codecs.its_tree import Arrival, Enumeration, Tree, child, first, integer, part
 from services.ingest.codecs.its_units import ALTITUDE, SPEED, heading_deg, is_impossible_speed, position_of, whole
-from services.ingest.profiles import Unparseable
+from services.ingest.profiles import Context, Unparseable
 
 __all__ = ["Clock", "its_clock", "road_hazard"]
 
@@ -22,6 +22,9 @@ Clock = Callable[[Any, str, Arrival], int]
 
 _LATEST_ITS: Final = 4_398_046_511_103
 _DEFAULT_VALIDITY_S: Final = 600
+_DEFAULT_REACH_M: Final = 500.0
+_FURTHEST_M: Final = 1000.0
+"""What vehicles do is looked at no further from an event than this."""
 _TERMINATION: Final = Enumeration("termination", "isCancellation", "isNegation")
 _ENDINGS: Final[tuple[Literal["cancellation", "negation"], ...]] = ("cancellation", "negation")
 _DISTANCE: Final = Enumeration(
@@ -47,8 +50,8 @@ def its_clock(value: Any, name: str, arrival: Arrival) -> int:
     return its_time.from_its(its_ms, tai=arrival.context.its_leap_seconds != "utc")
 
 
-def road_hazard(denm: Tree, arrival: Arrival, clock: Clock = its_clock) -> tuple[RoadHazard, ...]:
-    """The record of a folded `DecentralizedEnvironmentalNotificationMessage`.
+def road_hazard(denm: Tree, arrival: Arrival, clock: Clock = its_clock) -> tuple[RoadHazard, *tuple[HazardNearby, ...]]:
+    """The record of a folded `DecentralizedEnvironmentalNotificationMessage`, and one for each junction in its reach.
 
     Raises:
         Unparseable: a mandatory element is missing, or an element is not what the standard allows.
@@ -92,7 +95,19 @@ def road_hazard(denm: Tree, arrival: Arrival, clock: Clock = its_clock) -> tuple
         event_speed_mps=event_speed_mps,
         **described,
     )
-    return (record,)
+    return (record, *_nearby(record, context))
+
+
+def _nearby(record: RoadHazard, context: Context) -> tuple[HazardNearby, ...]:
+    """The same to the junctions at which vehicles may pass the event."""
+    place = record.position
+    if place is None or context.nearby is None:
+        return ()
+    reach_m = min(record.relevance_distance_m or _DEFAULT_REACH_M, _FURTHEST_M)
+    said = {name: value for name, value in record if name in HazardNearby.model_fields and name != "kind"}
+    return tuple(
+        HazardNearby(zone=zone, **said) for zone in context.nearby(place.latitude_deg, place.longitude_deg, reach_m)
+    )
 
 
 def _doubts(

@@ -80,6 +80,10 @@ class Zones(Protocol):
         """The junction's id; a cell `q:<quadkey>` if no junctions are configured; `None` outside all."""
 
 
+Nearby = Callable[[float, float, float], tuple[str, ...]]
+"""The junctions whose zones are no further from a latitude and longitude than some metres, the nearest first."""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What the operator of the site knows, and the profile needs.
@@ -87,8 +91,8 @@ class Context:
     `mapping` gives meaning to names that a user chose (`{"SML.Total_in": "import_energy total kWh"}`);
     `oldest` is how far back a source time is believed, `newest` how far ahead. `memory`, and `stations` for
     what moves, are the only things that last from one message to the next. `site` is where all of it should be;
-    `sources` has contexts of topics of their own; `intersections` names the junction of each intersection id that
-    messages have.
+    `nearby` tells the junctions in reach of an event; `intersections` names the junction of each intersection id that
+    messages have; `sources` has contexts of topics of their own.
     """
 
     names: Names
@@ -102,6 +106,7 @@ class Context:
     intersections: Mapping[str, str] = field(default_factory=dict)
     stations: Stations = field(default_factory=Stations)
     site: Box | None = None
+    nearby: Nearby | None = None
     sources: "TopicTree[Context] | None" = None
 
     def junction(self, region: int, number: int) -> str:
