@@ -17,6 +17,7 @@ from scripts.dashboards.panels import Dashboard, Prom
 from services.aggregator.telemetry import AggregatorTelemetry
 from services.ingest.telemetry import IngestTelemetry
 from tests.dashboards.grafana import ROOT, data_sources, questions
+from tests.dashboards.promql import parse
 
 SCHEMA = Draft7Validator(json.loads((ROOT / "tests/dashboards/dashboard.schema.json").read_text("utf-8")))
 UNITS = {
@@ -136,23 +137,24 @@ def _samples() -> dict[str, set[str]]:
 PROMETHEUS = [asked for asked in questions() if isinstance(asked.query, Prom)]
 
 
-def _faults(expression: str, legend: str) -> list[str]:
-    samples = _samples()
-    plain = re.sub(r'"[^"]*"', '""', expression)
-    names = set(re.findall(r"\b(garonne_\w+|up|ALERTS)\b", plain))
-    faults = [f"no metric {name}" for name in names - samples.keys()]
-    groups = {label.strip() for group in re.findall(r"by \(([^)]*)\)", plain) for label in group.split(",")}
-    labels = set().union(*(samples.get(name, set()) for name in names))
-    faults += [f"no label {label}" for label in (groups | set(re.findall(r"{{(\w+)}}", legend))) - labels]
-    faults += [f"{label} is not grouped by" for label in set(re.findall(r"{{(\w+)}}", legend)) - groups]
-    faults += [f"no rate of {name}" for name in names if name.endswith(("_total", "_bucket")) and "[" not in plain]
-    return faults if names else [*faults, "no metric at all"]
+def metric_faults(expression: str, legend: str) -> list[str]:
+    """What is wrong with the names in an expression and its legend."""
+    samples, asked = _samples(), parse(expression)
+    faults = [f"no metric {name}" for name in asked.metrics - samples.keys()]
+    labels = set().union(*(samples.get(name, set()) for name in asked.metrics))
+    faults += [f"no label {label}" for label in (asked.grouped | set(re.findall(r"{{(\w+)}}", legend))) - labels]
+    faults += [
+        f"{name} has no {label}" for name, its in asked.matched.items() for label in its - samples.get(name, set())
+    ]
+    faults += [f"{label} is not grouped by" for label in set(re.findall(r"{{(\w+)}}", legend)) - asked.grouped]
+    faults += [f"no rate of {n}" for n in asked.metrics if n.endswith(("_total", "_bucket")) and n not in asked.ranged]
+    return faults if asked.metrics else [*faults, "no metric at all"]
 
 
 @pytest.mark.parametrize("asked", PROMETHEUS, ids=str)
 def test_metrics_that_are_asked_for_exist(asked: Any) -> None:
     """Each metric and label of an expression is one that a service exposes; counters are asked for their rate."""
-    assert _faults(asked.query.expression, asked.query.legend) == []
+    assert metric_faults(asked.query.expression, asked.query.legend) == []
 
 
 @pytest.mark.parametrize("asked", PROMETHEUS, ids=str)
@@ -161,4 +163,4 @@ def test_a_misspelt_metric_is_noticed(asked: Any) -> None:
     names = set(re.findall(r"\b(?:garonne_\w+|up|ALERTS)\b", asked.query.expression))
     for name in names:
         wrong = re.sub(rf"\b{name}\b", f"{name}_x", asked.query.expression)
-        assert _faults(wrong, asked.query.legend) != []
+        assert metric_faults(wrong, asked.query.legend) != []
