@@ -13,6 +13,7 @@ from services.aggregator.report.wording import days, number, percent, signed_per
 __all__ = ["junctions_view", "traffic_headline"]
 
 KPI: Final = "vehicles_per_junction"
+_PASSAGES: Final = "junction_passages"
 _BARS: Final = 24
 _LEAST_HOURS: Final = 4
 _WHOLE_DAY: Final = 24
@@ -24,11 +25,31 @@ Words = Mapping[str, str]
 def traffic_headline(report: Report, words: Words) -> dict[str, str] | None:
     """The first sentence, where traffic is all there is."""
     known = assessed(report.of(KPI, "seen", "junction"))
+    delays = assessed(report.of(_PASSAGES, "delay", "programme"))
+    if delays:
+        return _delay_headline(delays[0], report, words)
     if not known:
         return None
     total = number(sum(each.value for each in known), report.language)
     sentence = words["traffic_headline"].format(count=len(known))
     return {"big": total, "sentence": sentence, "goal": "", "uncertain": "", "tone": "open"}
+
+
+def _delay_headline(entry: Assessed, report: Report, words: Words) -> dict[str, str]:
+    """How long vehicles were held up, where passages are known."""
+    language = report.language
+    counts = {"passages": number(entry.population, language), "count": int(entry.figures["junctions"])}
+    uncertain = ""
+    if entry.interval is not None:
+        low, high = (f"{number(each, language, 1)} s" for each in (entry.interval.low, entry.interval.high))
+        uncertain = words["interval"].format(low=low, high=high)
+    return {
+        "big": f"{number(entry.value, language, 1)} s",
+        "sentence": words["effects_headline"].format(**counts),
+        "goal": "",
+        "uncertain": uncertain,
+        "tone": "open",
+    }
 
 
 def junctions_view(report: Report, words: Words) -> dict[str, Any] | None:

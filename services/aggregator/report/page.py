@@ -7,6 +7,7 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from services.aggregator.report.charter import charter_view
+from services.aggregator.report.compass import compass_view
 from services.aggregator.report.entered import entered_view
 from services.aggregator.report.families import families_view, headline
 from services.aggregator.report.junctions import junctions_view, traffic_headline
@@ -51,6 +52,7 @@ def page(report: Report) -> str:
             headline=first,
             families=families,
             junctions=junctions,
+            compass=compass_view(report, text),
             panel=panel_view(report, text),
             citykeys=citykeys_view(report, text),
             charter=charter_view(report, text),

@@ -3,6 +3,7 @@
 from typing import Final
 
 from services.aggregator.kpis.results import Language, Quality, Text
+from services.aggregator.report.compass_words import COMPASS_WORDS
 from services.aggregator.report.phrases import PHRASES
 
 __all__ = ["QUALITY", "WORDS", "words"]
@@ -212,6 +213,7 @@ WORDS: Final[dict[str, Text]] = {
     "variant_csat": Text("satisfied (4 or 5 of 5)", "satisfaits (4 ou 5 sur 5)"),
     "variant_nps": Text("recommendation (NPS, −100 to 100)", "recommandation (NPS, −100 à 100)"),
     "unit_time_on_task": Text("s", "s"),
+    **COMPASS_WORDS,
     **PHRASES,
 }
 
