@@ -1,8 +1,8 @@
 """Bring Mosquitto, Apache Kafka, InfluxDB and the reader of compose files to this machine from the registries; once.
 
-`python tests/servers/provision.py` needs the standard library alone. Mosquitto comes from Debian, Kafka's jars by
-Maven, InfluxDB is built from its Go module. What was built is kept in `GARONNE_SERVERS`, by default the user's cache
-folder, and is used again by every checkout.
+`python tests/servers/provision.py` needs the standard library alone. Mosquitto and Chromium come from Debian,
+Kafka's jars by Maven, InfluxDB is built from its Go module. What was built is kept in `GARONNE_SERVERS`, by default
+the user's cache folder, and is used again by every checkout.
 """
 
 import os
@@ -14,7 +14,17 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-__all__ = ["COMPOSE", "INFLUXD", "KAFKA_LIBS", "MOSQUITTO", "ProvisionFailed", "folder", "mosquitto_path", "provision"]
+__all__ = [
+    "COMPOSE",
+    "INFLUXD",
+    "KAFKA_LIBS",
+    "MOSQUITTO",
+    "ProvisionFailed",
+    "chromium_path",
+    "folder",
+    "mosquitto_path",
+    "provision",
+]
 
 HERE: Final = Path(__file__).resolve().parent
 KAFKA_LIBS: Final = "kafka-4.1.0"
@@ -41,6 +51,12 @@ def folder() -> Path:
 def mosquitto_path() -> Path | None:
     """The broker's program, also where it is not on the PATH of users."""
     found = shutil.which("mosquitto", path=os.environ.get("PATH", "") + os.pathsep + "/usr/sbin:/usr/local/sbin")
+    return Path(found) if found else None
+
+
+def chromium_path() -> Path | None:
+    """The browser in which the report is opened."""
+    found = shutil.which("chromium")
     return Path(found) if found else None
 
 
@@ -87,6 +103,11 @@ def _apt(step: str, packages: Sequence[str]) -> None:
 def _mosquitto() -> None:
     if mosquitto_path() is None:
         _apt("Mosquitto from Debian", ["mosquitto", "mosquitto-clients"])
+
+
+def _chromium() -> None:
+    if chromium_path() is None:
+        _apt("Chromium from Debian", ["chromium", "fonts-dejavu-core"])
 
 
 def _kept(name: str, build: Callable[[Path], None]) -> None:
@@ -159,6 +180,7 @@ def provision() -> None:
         ProvisionFailed: says which step failed and what its output was.
     """
     _mosquitto()
+    _chromium()
     _kept(KAFKA_LIBS, _kafka)
     _kept(INFLUXD, _influxdb)
     _kept(COMPOSE, _compose)

@@ -9,6 +9,8 @@ from services.aggregator.kpis.facts import KNOWN, Facts
 from services.aggregator.kpis.results import Language, Text
 from services.aggregator.report.footprint import footprint_view
 from services.aggregator.report.model import Assessed, Commitment, Pilot, Report, Statement, assessed
+from services.aggregator.report.said import amount
+from services.aggregator.report.texts import words
 from services.aggregator.report.wording import number
 
 __all__ = ["CHARTER", "charter_view", "commitments_of"]
@@ -127,8 +129,7 @@ class _Said:
         title = Text(known.en, known.fr).in_language(self._language)
         if found is None:
             return Statement(title=title, value=None, text=self._said(_MISSING), origin="missing")
-        text = number(found.value, self._language)
-        text = f"{text} {found.unit}" if "/" in found.unit else text
+        text = amount(found.value, found.unit, words(self._language), self._language)
         return Statement(title=title, value=found.value, text=text, origin="entered")
 
     def _of(self, kpi: str) -> list[Assessed]:
@@ -180,8 +181,8 @@ def _commitment(commitment: Commitment, report: Report, text: Mapping[str, str])
                 "title": each.title,
                 "part": f"{said(each.taking_part)} {each.counted}",
                 "saved": "–" if each.saved_kwh is None else f"{said(each.saved_kwh)} kWh",
-                "url": each.report_url or "–",
             }
             for each in commitment.pilots
         ],
+        "url": next((each.report_url for each in commitment.pilots if each.report_url), None),
     }

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.aggregator.report.model import Report
-from services.aggregator.report.said import target_text
-from services.aggregator.report.wording import day, number, small
+from services.aggregator.report.said import amount, target_text
+from services.aggregator.report.wording import day
 
 __all__ = ["entered_view"]
 
@@ -21,7 +21,7 @@ def entered_view(report: Report, words: Mapping[str, str]) -> dict[str, Any] | N
         "quantities": [
             {
                 "title": each.title,
-                "value": f"{_number(each.value, report)} {each.unit}",
+                "value": amount(each.value, each.unit, words, language),
                 "day": day(each.day, language),
                 "source": each.source,
             }
@@ -38,7 +38,3 @@ def entered_view(report: Report, words: Mapping[str, str]) -> dict[str, Any] | N
             for each in entered.targets
         ],
     }
-
-
-def _number(value: float, report: Report) -> str:
-    return number(value, report.language) if float(value).is_integer() else small(value, report.language)

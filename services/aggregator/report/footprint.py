@@ -47,7 +47,8 @@ def _card(entry: Assessed, report: Report, words: Words) -> Card:
             low, high = small(interval.low, language), small(interval.high, language)
             note += ", " + words["interval"].format(low=low, high=high)
         return Card(label, small(entry.value, language), note, "good" if entry.value > 1 else "")
-    return Card(label, f"{small(entry.value, language)} {words.get(f'unit_{entry.variant}', entry.unit)}", "")
+    value = f"{small(entry.value, language)} {words[f'unit_{entry.variant}']}"
+    return Card(label, value, words[f"note_{entry.variant}"])
 
 
 def _years(entry: Assessed) -> tuple[int, int, int] | None:

@@ -44,7 +44,22 @@ PHRASES: Final[dict[str, Text]] = {
     "variant_net_effect": Text("net effect", "effet net"),
     "unit_energy": Text("kWh", "kWh"),
     "unit_emissions": Text("kgCO₂e", "kgCO₂e"),
-    "unit_sci": Text("g per 1,000 events", "g pour 1 000 événements"),
+    "unit_sci": Text("g", "g"),
+    "note_energy": Text(
+        "over the period, brokers and databases as entered", "sur la période, courtiers et bases selon la saisie"
+    ),
+    "note_emissions": Text(
+        "over the period, making of the servers included", "sur la période, fabrication des serveurs comprise"
+    ),
+    "note_sci": Text("of CO₂e for 1,000 events", "de CO₂e pour 1 000 événements"),
+    "named_kgCO2e/year": Text("kgCO₂e a year", "kgCO₂e par an"),
+    "named_kWh/year": Text("kWh a year", "kWh par an"),
+    "named_people": Text("people", "habitants"),
+    "named_partners": Text("", ""),
+    "named_pilots": Text("", ""),
+    "named_cities": Text("", ""),
+    "named_threads": Text("threads", "fils"),
+    "named_years": Text("years", "ans"),
     "named_vehicles": Text("vehicles", "véhicules"),
     "named_kgCO2e": Text("kgCO₂e", "kgCO₂e"),
     "named_gCO2e/1000 events": Text("gCO₂e per 1,000 events", "gCO₂e pour 1 000 événements"),
@@ -85,22 +100,23 @@ PHRASES: Final[dict[str, Text]] = {
     "ck_least": Text("least", "le moins"),
     "ck_most": Text("most", "le plus"),
     "ck_span": Text("{low} to {high}", "{low} à {high}"),
+    "ck_told": Text("{count} of {all}", "{count} sur {all}"),
+    "ck_told_note": Text("indicators with a figure or a score", "indicateurs avec un chiffre ou une note"),
+    "ck_label": Text("{name}: {count}", "{name} : {count}"),
     "ck_count_junction": Text("over {count} junctions", "sur {count} carrefours"),
     "ck_count_application": Text("over {count} applications", "sur {count} applications"),
     "ck_count_team": Text("over {count} teams", "sur {count} équipes"),
     "ck_count_service": Text("of this service", "de ce service"),
     "ck_measured": Text("What is measured", "Ce qui est mesuré"),
     "ck_story": Text(
-        "Of {all} indicators, {figures} are measured and {scores} scored; {open} wait for an assessor, {absent} are "
-        "not assessed.",
-        "Sur {all} indicateurs, {figures} sont mesurés et {scores} notés ; {open} attendent un évaluateur, {absent} ne "
-        "sont pas évalués.",
+        "{all} indicators: measured {figures}, scored {scores}, waiting for an assessor {open}, not assessed {absent}.",
+        "{all} indicateurs : mesurés {figures}, notés {scores}, à noter {open}, non évalués {absent}.",
     ),
     "ck_story_nothing": Text(
-        "Nothing of this theme is measured or scored yet: of {all} indicators, {open} wait for an assessor and "
-        "{absent} need data that are not connected.",
-        "Rien de ce thème n’est encore mesuré ni noté : sur {all} indicateurs, {open} attendent un évaluateur et "
-        "{absent} demandent des données qui ne sont pas raccordées.",
+        "Nothing is measured or scored here yet. {all} indicators: waiting for an assessor {open}, not assessed "
+        "{absent}: they need data that are not connected.",
+        "Rien n’est encore mesuré ni noté ici. {all} indicateurs : à noter {open}, non évalués {absent}, faute de "
+        "données raccordées.",
     ),
     "theme_people_about": Text(
         "Health, safety, access to services, education, living together.",

@@ -13,6 +13,7 @@ Words = Mapping[str, str]
 _LEVEL: Final = 0.05
 """A slope that moves the value by less than a twentieth in a year is called level."""
 _AT_MOST: Final = "≤"
+_SCALES: Final = ("1-5", "0-5")
 
 
 def amount(value: float, unit: str, words: Words, language: Language) -> str:
@@ -34,9 +35,15 @@ def interval_text(entry: Assessed, words: Words, language: Language) -> str:
 def target_text(target: Target | EnteredTarget, language: Language, unit: str = "") -> str:
     """A goal with its day, as `8.0% (31 March 2027)`; a ceiling has its sign."""
     unit = target.unit if isinstance(target, EnteredTarget) else unit
+    if unit in _SCALES:
+        return f"{number(target.value, language)} / 5" + _by(target, language)
     value = percent(target.value, language) if unit == "%" else f"{small(target.value, language)} {unit}".strip()
     ceiling = f"{_AT_MOST} " if target.at_most else ""
-    return f"{ceiling}{value}" + ("" if target.due is None else f" ({day(target.due, language)})")
+    return f"{ceiling}{value}{_by(target, language)}"
+
+
+def _by(target: Target | EnteredTarget, language: Language) -> str:
+    return "" if target.due is None else f" ({day(target.due, language)})"
 
 
 def trend_text(entry: Assessed, words: Words, language: Language) -> str:

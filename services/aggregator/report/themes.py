@@ -46,12 +46,15 @@ def _theme(name: str, report: Report, words: Words, *, drawn: bool) -> dict[str,
     told = {figure["slug"] for figure in figures}
     judged = [row for row in rows if row.score is not None]
     share = _share(words[f"theme_{name}"], rows, told)
+    known = share.counts[0] + share.counts[1]
     return {
         "id": name,
         "title": words[f"theme_{name}"],
         "about": words[f"theme_{name}_about"],
         "story": _story(share, words),
         "share": share,
+        "told": words["ck_told"].format(count=known, all=len(rows)),
+        "first": figures[-1] if figures else None,
         "squares": _squares(name, share, words) if drawn else None,
         "goals": _goals(name, figures, report, words) if drawn else None,
         "scale": _scale(name, judged, words) if drawn and judged else None,
@@ -142,11 +145,12 @@ def _span(row: CatalogueRow, entries: Sequence[Assessed], report: Report, words:
     """Of several junctions or applications: from the least to the most."""
     low, high = min(each.value for each in entries), max(each.value for each in entries)
     first, language = entries[0], report.language
-    ends = [amount(value, first.unit, words, language) for value in (low, high)]
+    unit = first.unit if first.unit == _SLOPE else ""
+    ends = [amount(low, unit, words, language), amount(high, first.unit, words, language)]
     several = words["ck_span"].format(low=ends[0], high=ends[1])
     return _about(row, first, words) | {
         "entry": None,
-        "value": several if low != high else ends[0],
+        "value": several if low != high else ends[1],
         "interval": words[f"ck_count_{first.subject.kind}"].format(count=len(entries)),
         "change": "–",
         "target": "–",
@@ -167,7 +171,10 @@ def _overview(shares: Sequence[themecharts.Share], words: Words) -> Drawn:
 def _squares(name: str, share: themecharts.Share, words: Words) -> Drawn:
     told = ", ".join(f"{count} {state}" for count, state in zip(share.counts, _states(words), strict=True) if count)
     title = words["ck_squares"].format(theme=share.name)
-    labels = [f"{state}: {count}" for count, state in zip(share.counts, _states(words), strict=True)]
+    labels = [
+        words["ck_label"].format(name=state, count=count)
+        for count, state in zip(share.counts, _states(words), strict=True)
+    ]
     return themecharts.squares(Chart(f"ck-{name}-squares", title, f"{told}."), share, labels)
 
 
@@ -179,7 +186,7 @@ def _goals(name: str, figures: Sequence[Mapping[str, Any]], report: Report, word
         if entry is not None and entry.target is not None and entry.unit == _SLOPE:
             between = entry.interval
             low, high = (None, None) if between is None else (between.low, between.high)
-            label = f"{figure['title']}: {figure['variant']}"
+            label = f"{figure['title']} ({figure['variant']})"
             rows.append(themecharts.Goal(label, entry.value, figure["value"], entry.target.value, low, high))
     if not rows:
         return None

@@ -1,0 +1,1 @@
+"""The report as people open it: in Chromium, on a desk, on a phone and on paper."""
