@@ -32,6 +32,8 @@ WINTER: Final = Period(date(2025, 11, 1), date(2026, 4, 1))
 _PARIS: Final = ZoneInfo("Europe/Paris")
 WINTER_END: Final = datetime.fromtimestamp(midnight_ns(WINTER.end, _PARIS) // 1_000_000_000, UTC)
 
+Curves = Mapping[str, Mapping[str, float]]
+
 _PROGRAMME: Final = Subject("programme", "familles", "Familles à énergie positive")
 _F: Final = Text("f", "f")
 _DAYS: Final = [(WINTER.start + timedelta(days=offset)).isoformat() for offset in range(WINTER.days)]
@@ -43,13 +45,11 @@ _HOURS: Final = {"07": 3.0, "08": 120.0, "09": 4.0, "17": 95.0}
 """Vehicles of a junction by hour of the day; three and four are too few, and together they are not."""
 
 
-def _energy(
-    subject: Subject, value: float, population: int, **more: Mapping[str, Mapping[str, float]]
-) -> Iterator[Result]:
+def _energy(subject: Subject, value: float, population: int, curves: Curves) -> Iterator[Result]:
     for variant in ("raw", "degree_days"):
         result = _result("energy_saving", variant, subject, value, "%", population)
         target = Target(8.0, Text("challenge", "défi"))
-        yield replace(result, target=target, **(more if variant == "raw" else {}))
+        yield replace(result, target=target, series=curves if variant == "raw" else {})
 
 
 def _result(kpi: str, variant: str, subject: Subject, value: float, unit: str, population: int) -> Result:  # noqa: PLR0917 - of a result
@@ -73,9 +73,9 @@ def _result(kpi: str, variant: str, subject: Subject, value: float, unit: str, p
 
 def outcomes() -> Iterator[Outcome]:
     """What is computed, before the gate: groups that are large enough, and groups that are not."""
-    yield from _energy(_PROGRAMME, 8.4, 22, series=_CURVE)
+    yield from _energy(_PROGRAMME, 8.4, 22, _CURVE)
     for team, value, homes in (("castors", 11.0, 12), ("loutres", 3.5, 6), ("herons", 77.0, 4)):
-        yield from _energy(Subject("team", team, team), value, homes)
+        yield from _energy(Subject("team", team, team), value, homes, {})
     for application, members in (("velo", 12), ("tri", 9)):
         subject = Subject("application", application, application)
         for variant, value in (

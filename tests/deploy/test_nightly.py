@@ -12,7 +12,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import yaml
 
+from scripts.dashboards import DASHBOARDS
 from tests.deploy.conftest import ROOT
 from tests.deploy.shipped import ShippedInflux
 
@@ -72,6 +74,41 @@ def test_it_says_how_a_run_ended_and_stops_when_told(tmp_path: Path, code: int, 
     assert again is None or again in line
 
 
+def test_one_command_comes_after_the_other_and_none_after_a_failure(nightly: ModuleType, tmp_path: Path) -> None:
+    """`kpi then report`: a report is not made of indicators that failed; its page is put where Grafana links to."""
+    write = "import pathlib, sys; pathlib.Path(sys.argv[1]).write_text(sys.argv[2])"
+    first, second = tmp_path / "1.html", tmp_path / "2.html"
+    words = [sys.executable, "-c", write, str(first), "a", "then", sys.executable, "-c", write, str(second), "b"]
+    assert nightly.run_all(nightly.commands_of(words)) == 0
+    os.utime(first, (1, 1))
+    page = tmp_path / "published" / "rapport.html"
+    page.parent.mkdir()
+    nightly.publish(tmp_path, page)
+    assert page.read_text("utf-8") == "b"
+    assert [each.name for each in page.parent.iterdir()] == ["rapport.html"]
+    second.unlink()
+    assert nightly.run_all(nightly.commands_of([sys.executable, "-c", "raise SystemExit(3)", *words[5:]])) == 3
+    assert not second.exists()
+    nightly.publish(tmp_path / "nothing", page)
+    assert page.read_text("utf-8") == "b"
+
+
+def test_the_night_tells_indicators_and_then_makes_the_report() -> None:
+    """As docker-compose.yml has it; what it publishes is what the boards link to."""
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))["services"]
+    garonne = "/opt/garonne/bin/garonne"
+    assert services["report"]["command"] == [garonne, "kpi", "then", garonne, "report", "--output", "/reports"]
+    entrypoint = services["report"]["entrypoint"]
+    published = entrypoint[entrypoint.index("--publish") + 1]
+    assert entrypoint[entrypoint.index("--from") + 1] == "/reports"
+    assert "published:/published" in services["report"]["volumes"]
+    mounted = next(v for v in services["grafana"]["volumes"] if isinstance(v, dict) and v["source"] == "published")
+    assert mounted["read_only"]
+    shown = mounted["target"].removeprefix("/usr/share/grafana") + published.removeprefix("/published")
+    links = [link["url"] for board in DASHBOARDS for link in board.as_json()["links"] if link["title"] == "Rapport"]
+    assert links == [shown] * len(DASHBOARDS)
+
+
 @pytest.fixture(scope="module")
 def influx(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ShippedInflux]:
     """As the container has it, set up."""
@@ -92,7 +129,11 @@ def test_the_reports_token_is_enough_for_a_report(site: Path, influx: ShippedInf
         "GARONNE_INFLUXDB__URL": influx.url,
         "GARONNE_INFLUXDB__TOKEN_FILE": str(site / "deploy/secrets/report.token"),
     }
-    command = [str(Path(sys.executable).parent / "garonne"), "report", "--output", str(tmp_path)]
+    garonne = str(Path(sys.executable).parent / "garonne")
+    told = subprocess.run([garonne, "kpi", "--json"], env=environment, capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stderr
+    assert [json.loads(line)["span"] for line in told.stdout.splitlines()] == ["month", "winter"]
+    command = [garonne, "report", "--output", str(tmp_path)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     made = [Path(line) for line in done.stdout.split()]
