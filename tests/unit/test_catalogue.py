@@ -104,6 +104,53 @@ def test_a_faulty_fact_is_named_by_its_key(change: tuple[str, str], key: str) ->
         parse_facts('edition = "1"\n' + SCORE.replace(*change))
 
 
+QUANTITY = """
+edition = "1"
+[[quantities]]
+name = "ict_pue"
+value = 1.2
+unit = "kWh/kWh"
+date = 2026-01-01
+source = "bill"
+"""
+TARGET = """
+[[targets]]
+indicator = "ck.p.planet.final-energy-red"
+value = 8
+due = 2027-03-31
+source = "council"
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (QUANTITY.replace("kWh/kWh", "%"), r"^quantities\.0\.unit: 'ict_pue' is told in 'kWh/kWh'"),
+        (QUANTITY.replace("1.2", "0"), r"^quantities\.0\.value: 'ict_pue' is more than 0"),
+        (QUANTITY.replace("ict_pue", "ict_peu"), r"^quantities\.0\.name: .*there are: ict_baseline"),
+        (QUANTITY.replace("1.2", "inf"), r"^quantities\.0\.value: "),
+        (QUANTITY + QUANTITY.replace('edition = "1"', ""), r"^quantities\.1\.date: 'ict_pue' is there twice"),
+        (QUANTITY + TARGET + TARGET, r"^targets\.1\.due: .* has two targets due on 2027-03-31"),
+        (QUANTITY + TARGET.replace("energy-red", "energy-rad"), r"^targets\.0\.indicator: the catalogue has no"),
+    ],
+)
+def test_a_quantity_or_a_target_that_would_mislead_is_refused(text: str, said: str) -> None:
+    """A wrong unit, nothing of something, a name that nothing uses, two numbers for one day."""
+    parse_facts(QUANTITY + TARGET)
+    with pytest.raises(FactsProblem, match=said):
+        parse_facts(text)
+
+
+def test_the_newest_quantity_from_before_the_end_counts() -> None:
+    """A report of last year computes with what was known then."""
+    facts = parse_facts(QUANTITY + QUANTITY.replace('edition = "1"', "").replace("2026-01", "2026-07"))
+    day = facts.quantities[0].date
+    assert facts.quantity("ict_pue", day) is None
+    found = facts.quantity("ict_pue", day.replace(month=7))
+    assert found == facts.quantities[0]
+    assert facts.quantity("ict_pue", day.replace(month=8)) == facts.quantities[1]
+
+
 def test_one_indicator_has_one_score_a_day() -> None:
     """Of two, nobody could say which one counts."""
     with pytest.raises(FactsProblem, match=r"scores\.1\.date"):

@@ -240,7 +240,10 @@ async def test_the_page_can_be_read_without_seeing_it(city: City, language: str)
     for each in drawings:
         named = str(each.get("aria-labelledby", "")).split()
         assert each.get("aria-hidden") == "true" or (named and set(named) <= set(ids))
-    assert len([each for each in drawings if each.get("role") == "img"]) == 2 * 5, "five charts, for desk and phone"
+    kinds = [str(each.get("class")) for _, each in found.of("div")]
+    charts = len([each for each in drawings if each.get("role") == "img"])
+    assert charts == 2 * kinds.count("wide") == 2 * kinds.count("narrow"), "each chart for desk and phone"
+    assert charts >= 2 * (5 + 1 + 5), "families and junctions, an overview, a chart for each theme"
     tables = len(list(found.of("table")))
     assert tables == len(list(found.of("caption")))
     assert all("scope" in each for _, each in found.of("th"))

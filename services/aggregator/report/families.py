@@ -8,6 +8,7 @@ from services.aggregator.kpis.results import Language
 from services.aggregator.report import charts
 from services.aggregator.report.model import Assessed, Missing, Report, assessed
 from services.aggregator.report.wording import day, month, number, percent, signed_percent
+from services.aggregator.report.wording import goal as goal_text
 
 __all__ = ["Card", "families_view", "headline"]
 
@@ -65,7 +66,7 @@ def headline(report: Report, words: Words) -> dict[str, str] | None:
         + ", "
         + words["same_weather" if entry.variant == "degree_days" else "as_measured"]
         + ".",
-        "goal": "" if target is None else goal.format(goal=percent(target.value, language, 0)),
+        "goal": "" if target is None else goal.format(goal=goal_text(target.value, language)),
         "uncertain": words["goal_uncertain"] if uncertain else "",
         "tone": "good" if target is not None and target.reached else "open",
     }
@@ -214,7 +215,7 @@ def _teams(report: Report, words: Words) -> dict[str, Any] | None:
         "lead": words["teams_lead"].format(how=how),
         "corrected": variant == "degree_days",
         "chart": _team_chart(known, words, language) if len(known) > 1 else None,
-        "goal": "" if goal is None else percent(goal.value, language, 0),
+        "goal": "" if goal is None else goal_text(goal.value, language),
         "rows": [
             _team_row(place, each, raws.get(each.subject.id), words, language) for place, each in enumerate(known)
         ],
@@ -249,7 +250,7 @@ def _team_chart(known: Sequence[Assessed], words: Words, language: Language) -> 
             first_value=percent(first.value, language),
             last=last.subject.label,
             last_value=percent(last.value, language),
-            goal="–" if goal is None else percent(goal.value, language, 0),
+            goal="–" if goal is None else goal_text(goal.value, language),
         ),
     )
     rows = [
@@ -263,7 +264,7 @@ def _team_chart(known: Sequence[Assessed], words: Words, language: Language) -> 
         )
         for each in ordered
     ]
-    line = None if goal is None else (goal.value, words["goal"].format(goal=percent(goal.value, language, 0)))
+    line = None if goal is None else (goal.value, words["goal"].format(goal=goal_text(goal.value, language)))
     return charts.bars(chart, rows, language, line, words["saving_axis"])
 
 

@@ -14,12 +14,21 @@ from services.aggregator.report.model import Assessed, Missing, Report
 
 __all__ = ["UNIT_CODES", "ngsi_ld_text"]
 
-UNIT_CODES: Final = {"%": "P1", "kWh": "KWH", "m3": "MTQ", "s": "SEC", "m/s": "MTS", "km/h": "KMH", "kg": "KGM"}
+UNIT_CODES: Final = {
+    "%": "P1",
+    "kWh": "KWH",
+    "m3": "MTQ",
+    "s": "SEC",
+    "m/s": "MTS",
+    "km/h": "KMH",
+    "kg": "KGM",
+    "kgCO2e": "KGM",
+}
 """UN/CEFACT codes; C62, the number of things, for all others."""
 _COUNTED: Final = "C62"
 _OWN: Final = (
-    "programme", "variant", "subject", "notAssessed", "coverage", "population", "interval", "target", "comparison",
-    "dataQuality", "factorSet", "fingerprint", "methodVersion", "limits", "references",
+    "programme", "variant", "subject", "notAssessed", "coverage", "population", "interval", "target", "trend",
+    "comparison", "dataQuality", "factorSet", "fingerprint", "methodVersion", "limits", "references",
 )  # fmt: skip
 _CONTEXT: Final = (
     {name: f"urn:garonne:kpi:{name}" for name in _OWN},
@@ -71,6 +80,7 @@ def _own(entry: Assessed, unit: dict[str, str]) -> dict[str, Any]:
         "fingerprint": entry.fingerprint,
         "methodVersion": entry.method_version,
         "limits": list(entry.limits) or None,
+        "trend": None if entry.trend is None else entry.trend.model_dump(mode="json"),
         "comparison": None if entry.comparison is None else entry.comparison.model_dump(mode="json"),
     }
     found = {name: _property(value) for name, value in known.items() if value is not None}

@@ -5,7 +5,7 @@ from typing import Final
 
 from services.aggregator.kpis.results import Language
 from services.aggregator.report.model import Assessed, EnteredTarget, Target
-from services.aggregator.report.wording import day, number, percent, signed_percent, small
+from services.aggregator.report.wording import day, goal, number, percent, signed_percent, small
 
 __all__ = ["amount", "interval_text", "target_text", "trend_text"]
 
@@ -37,7 +37,7 @@ def target_text(target: Target | EnteredTarget, language: Language, unit: str = 
     unit = target.unit if isinstance(target, EnteredTarget) else unit
     if unit in _SCALES:
         return f"{number(target.value, language)} / 5" + _by(target, language)
-    value = percent(target.value, language) if unit == "%" else f"{small(target.value, language)} {unit}".strip()
+    value = goal(target.value, language) if unit == "%" else f"{small(target.value, language)} {unit}".strip()
     ceiling = f"{_AT_MOST} " if target.at_most else ""
     return f"{ceiling}{value}{_by(target, language)}"
 

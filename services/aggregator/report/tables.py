@@ -9,13 +9,14 @@ from typing import Final
 
 from services.aggregator.report.model import Assessed, Missing, Report
 
-__all__ = ["COLUMNS", "csv_text"]
+__all__ = ["COLUMNS", "csv_text", "safe_cell"]
 
 COLUMNS: Final = (
     "indicator", "title", "variant", "programme", "theme", "subject_kind", "subject_id", "subject",
     "period_start", "period_end_excluded", "status", "value", "unit", "interval_low", "interval_high",
     "baseline_start", "baseline_end_excluded", "baseline_amount", "reported_amount", "amount_unit", "change_percent",
-    "target", "coverage", "population", "quality", "formula", "factor_set", "fingerprint", "method_version",
+    "target", "target_due", "trend_per_year",
+    "coverage", "population", "quality", "formula", "factor_set", "fingerprint", "method_version",
     "references_verified", "explanation",
 )  # fmt: skip
 _FORMULA_SIGNS: Final = ("=", "+", "-", "@", "\t", "\r")
@@ -29,7 +30,7 @@ def csv_text(report: Report) -> str:
     writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
     writer.writeheader()
     for entry in report.entries:
-        writer.writerow({name: _safe(cell) for name, cell in _entry(entry).items()})
+        writer.writerow({name: safe_cell(cell) for name, cell in _entry(entry).items()})
     for row in report.catalogue:
         cells: dict[str, _Cell] = {
             "indicator": row.slug,
@@ -41,11 +42,13 @@ def csv_text(report: Report) -> str:
             "status": row.status,
             "value": None if row.score is None else row.score.value,
             "unit": row.unit,
+            "target": None if row.target is None else row.target.value,
+            "target_due": None if row.target is None else row.target.due.isoformat(),
             "formula": row.formula,
             "references_verified": str(row.verified).lower(),
             "explanation": row.explanation if row.score is None else row.score.justification,
         }
-        writer.writerow({name: _safe(cell) for name, cell in cells.items()})
+        writer.writerow({name: safe_cell(cell) for name, cell in cells.items()})
     return out.getvalue()
 
 
@@ -77,6 +80,8 @@ def _value(entry: Assessed) -> dict[str, _Cell]:
         "interval_low": None if entry.interval is None else entry.interval.low,
         "interval_high": None if entry.interval is None else entry.interval.high,
         "target": None if entry.target is None else entry.target.value,
+        "target_due": None if entry.target is None or entry.target.due is None else entry.target.due.isoformat(),
+        "trend_per_year": None if entry.trend is None else entry.trend.slope_per_year,
         "population": entry.population,
         "quality": entry.quality,
         "formula": entry.formula,
@@ -101,5 +106,6 @@ def _compared(entry: Assessed) -> dict[str, _Cell]:
     }
 
 
-def _safe(cell: _Cell) -> _Cell:
+def safe_cell(cell: _Cell) -> _Cell:
+    """The cell, or with an apostrophe before it what a spreadsheet would run."""
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA_SIGNS) else cell

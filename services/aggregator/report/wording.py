@@ -6,7 +6,7 @@ from typing import Final
 
 from services.aggregator.kpis.results import Language
 
-__all__ = ["day", "days", "month", "number", "percent", "signed_percent", "small"]
+__all__ = ["day", "days", "goal", "month", "number", "percent", "signed_percent", "small"]
 
 _MONTHS: Final = {
     "fr": (
@@ -40,6 +40,11 @@ def small(value: float, language: Language) -> str:
 def percent(value: float, language: Language, decimals: int = 1) -> str:
     """A percentage: `8,4 %` in French, `8.4%` in English."""
     return number(value, language, decimals) + (f"{_NARROW}%" if language == "fr" else "%")
+
+
+def goal(value: float, language: Language) -> str:
+    """A goal as it was set: `8 %`, but `7.5 %`, never rounded to another goal."""
+    return percent(value, language, 0 if float(value).is_integer() else 1)
 
 
 def signed_percent(value: float, language: Language, decimals: int = 1) -> str:
