@@ -10,6 +10,7 @@ from pathlib import Path
 
 from schemas.asyncapi import asyncapi_document
 from schemas.jsonschemas import json_schemas
+from scripts.attacks import attacks_page
 from scripts.dashboards import dashboard_files
 from scripts.reference import reference_pages, tables_in_place
 from services.ingest.declarative import read_table
@@ -25,6 +26,7 @@ def generated() -> Iterator[tuple[Path, str]]:
     yield ROOT / "schemas" / "asyncapi.json", json.dumps(asyncapi_document(), indent=2) + "\n"
     for name, text in reference_pages().items():
         yield ROOT / name, text
+    yield ROOT / "docs" / "attacks.md", attacks_page()
     yield from tables_in_place(ROOT).items()
     yield from dashboard_files(ROOT)
     for table in sorted(ROOT.glob("services/ingest/profiles/*/fields.toml")):

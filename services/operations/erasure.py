@@ -16,6 +16,7 @@ from typing import Final, NamedTuple, TextIO
 from schemas.codec import CodecError, decode
 from services.aggregator.erasure import TAG_OF, read_stub, stub_of
 from services.aggregator.ports import BUCKETS, Incoming, Row, Store, Unavailable
+from services.aggregator.report.tables import safe_cell
 from services.aggregator.scanning import REJECTED, Scan
 from services.embedded.erasing import overwrite
 from services.ingest.ports import Outgoing, Sink
@@ -121,7 +122,9 @@ async def export(scan: Scan, store: Store, subject: Subject, records: TextIO, po
         rows += 1
         at = datetime.fromtimestamp(row.time_ns / 1e9, UTC).isoformat()
         tags = " ".join(f"{name}={value}" for name, value in sorted(row.tags.items()))
-        table.writerows((measurement, at, tags, name, value) for name, value in sorted(row.fields.items()))
+        for name, value in sorted(row.fields.items()):
+            said = safe_cell(value) if isinstance(value, str) else value  # a device chose the words of its states
+            table.writerow((measurement, at, tags, name, said))
     return number, rows
 
 
