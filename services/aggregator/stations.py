@@ -6,6 +6,7 @@ ten seconds before; a message that comes late changes its own minute and perhaps
 
 from collections import defaultdict
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Final
 
 from schemas.base import Record
@@ -18,7 +19,6 @@ from services.aggregator.mobility.quality import (
     spoken,
     station_point,
 )
-from services.aggregator.points import milliseconds
 from services.aggregator.ports import Incoming, Log, Partition, Point
 from services.aggregator.rereading import records_since
 from services.aggregator.telemetry import AggregatorTelemetry
@@ -38,34 +38,36 @@ class _Kept:
     def __init__(self) -> None:
         self.complete_from_ms: int | None = None
         self._cells: dict[Cell, dict[str, StationMinute]] = {}
+        self._newest_ms = 0
 
-    def knows(self, said: Spoken) -> bool:
-        """Whether all earlier messages about its minute are in memory."""
-        start_ms = said.at_ms - said.at_ms % MINUTE_MS
+    def knows(self, at_ms: int) -> bool:
+        """Whether all earlier messages about an instant's minute are in memory."""
+        start_ms = at_ms - at_ms % MINUTE_MS
         return self.complete_from_ms is not None and start_ms - SERIES_MS - MARGIN_MS >= self.complete_from_ms
 
-    def add(self, said: Spoken) -> list[Cell]:
-        """Take a message; the cells that have news."""
-        start_ms = said.at_ms - said.at_ms % MINUTE_MS
-        cell = (said.zone, said.station, said.message, start_ms)
-        of = self._cells.setdefault(cell, {})
-        minute = of.get(said.source)
-        is_first = minute is None
+    def add(self, said: Spoken, changed: set[Cell]) -> None:
+        """Take a message; the cells that have news go into `changed`."""
+        zone, station, message, source, at_ms = said
+        start_ms = at_ms - at_ms % MINUTE_MS
+        cell = (zone, station, message, start_ms)
+        of = self._cells.get(cell)
+        if of is None:
+            of = self._cells[cell] = {}
+            self._newest_ms = max(self._newest_ms, start_ms)
+        minute = of.get(source)
         if minute is None:
-            minute = of[said.source] = StationMinute(said.bounds)
-        if not minute.add(said.at_ms):
-            return []
-        changed = [cell]
-        if is_first and (before := self._minute(cell, said.source, -MINUTE_MS)) is not None:
-            minute.follow(before.at[-1])
-        elif minute.before_ms is None and said.at_ms == minute.at[0]:
-            before = self._minute(cell, said.source, -MINUTE_MS)
+            minute = of[source] = StationMinute(said.bounds)
+        if not minute.add(at_ms):
+            return
+        changed.add(cell)
+        if minute.before_ms is None and minute.at[0] == at_ms:
+            before = self._minute(cell, source, -MINUTE_MS)
             if before is not None:
                 minute.follow(before.at[-1])
-        after = self._minute(cell, said.source, MINUTE_MS)
-        if after is not None and after.follow(minute.at[-1]):
-            changed.append((*cell[:3], start_ms + MINUTE_MS))
-        return changed
+        if start_ms < self._newest_ms:
+            after = self._minute(cell, source, MINUTE_MS)
+            if after is not None and after.follow(minute.at[-1]):
+                changed.add((*cell[:3], start_ms + MINUTE_MS))
 
     def _minute(self, cell: Cell, source: str, further_ms: int) -> StationMinute | None:
         return self._cells.get((*cell[:3], cell[3] + further_ms), {}).get(source)
@@ -117,22 +119,26 @@ class Stations:
         kept, first_offset = self._kept[place], told[0][0].offset
         if kept.complete_from_ms is None and first_offset == 0:
             kept.complete_from_ms = -(2**62)
-        unknown = [said.at_ms for _, said in told if not kept.knows(said)]
-        if unknown:
-            from_ms = min(unknown) - min(unknown) % MINUTE_MS - SERIES_MS - MARGIN_MS
+        first_ms = min(said.at_ms for _, said in told)
+        if not kept.knows(first_ms):
+            from_ms = first_ms - first_ms % MINUTE_MS - SERIES_MS - MARGIN_MS
             async for record in records_since(self._log, place, from_ms, first_offset):
                 if (known := _believed(record)) is not None:
-                    kept.add(known)
+                    kept.add(known, set())
             kept.complete_from_ms = from_ms
             self._telemetry.reread.inc()
-        changed = {cell for _, said in told for cell in kept.add(said)}
+        changed: set[Cell] = set()
+        for _, said in told:
+            kept.add(said, changed)
         points = [kept.point(cell) for cell in sorted(changed)]
         kept.forget(max(incoming.timestamp_ms for incoming, _ in told))
         return points
 
 
+_EARLIEST: Final = timedelta(milliseconds=-MARGIN_MS)
+_LATEST: Final = timedelta(milliseconds=HORIZON_MS)
+
+
 def _believed(record: Record) -> Spoken | None:
     """What it says of its station, if it comes in time to change a minute."""
-    if not -MARGIN_MS <= milliseconds(record.received_at) - milliseconds(record.observed_at) <= HORIZON_MS:
-        return None
-    return spoken(record)
+    return spoken(record) if _EARLIEST <= record.received_at - record.observed_at <= _LATEST else None

@@ -81,17 +81,16 @@ class Spoken(NamedTuple):
 
 def spoken(record: object) -> Spoken | None:
     """What a record says of its station; `None` for what has no rate, or no time of its own."""
-    match record:
-        case VehicleState():
-            zone, source, message = record.zone, record.vehicle, "cam"
-            station = _STATIONS.get(record.station_type, f"type_{record.station_type}")
-        case SignalState():
-            zone, source, message, station = record.intersection, "", "spatem", "roadside"
-        case IntersectionGeometry():
-            zone, source, message, station = record.intersection, "", "mapem", "roadside"
-        case _:
-            return None
-    if record.retained or not _NOT_BELIEVED.isdisjoint(record.flags):
+    if type(record) is VehicleState:  # the exact type: asked for every message, and pydantic is slow to say
+        zone, source, message = record.zone, record.vehicle, "cam"
+        station = _STATIONS.get(record.station_type) or f"type_{record.station_type}"
+    elif type(record) is SignalState:
+        zone, source, message, station = record.intersection, "", "spatem", "roadside"
+    elif type(record) is IntersectionGeometry:
+        zone, source, message, station = record.intersection, "", "mapem", "roadside"
+    else:
+        return None
+    if record.retained or (record.flags and not _NOT_BELIEVED.isdisjoint(record.flags)):
         return None
     return Spoken(zone, station, message, source, milliseconds(record.observed_at))
 
