@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
-from services.aggregator.junction_days import read_junction_days, read_warned
+from services.aggregator.junction_days import read_exposed, read_junction_days, read_warned
 from services.aggregator.kpis.disclosure import PUBLIC, publishable
 from services.aggregator.kpis.factors import parse_factors
 from services.aggregator.kpis.facts import Facts, FactsProblem, parse_facts
@@ -281,6 +281,7 @@ async def _with_mobility(store: Store, zone: ZoneInfo, inputs: Inputs, period: P
         inputs,
         mobility=await read_junction_days(store, zone, periods),
         warned=await read_warned(store, zone, [period]),
+        exposed=await read_exposed(store, zone, [period]),
     )
 
 

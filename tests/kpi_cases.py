@@ -17,6 +17,7 @@ from services.aggregator.kpis.facts import parse_facts
 from services.aggregator.kpis.inputs import (
     DayValue,
     Evaluation,
+    ExposedDay,
     Home,
     Inputs,
     JunctionDays,
@@ -75,6 +76,11 @@ def _read(folder: Path) -> KpiCase:
             usage=tuple(_process(each) for each in described.get("usage", ())),
             mobility=tuple(_mobility(each) for each in described.get("mobility", ())),
             warned=tuple(_warned(described.get("warned", ()))),
+            exposed=tuple(
+                ExposedDay(each["junction"], day, {name: float(value) for name, value in each["sums"].items()})
+                for each in described.get("exposed", ())
+                for day in _days(each)
+            ),
             plan=parse_plan(described.get("plan", "")) if "plan" in described else Plan(),
             facts=parse_facts(described.get("facts", "")),
         ),

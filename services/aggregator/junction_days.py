@@ -9,14 +9,17 @@ from datetime import UTC, date, datetime
 from typing import Final, Literal, get_args
 from zoneinfo import ZoneInfo
 
-from services.aggregator.kpis.inputs import JunctionDays, Warned
+from services.aggregator.kpis.inputs import ExposedDay, JunctionDays, Warned
 from services.aggregator.kpis.results import Period
 from services.aggregator.mobility.hours import COLUMNS
 from services.aggregator.ports import Row, Store
 
-__all__ = ["read_junction_days", "read_warned"]
+__all__ = ["read_exposed", "read_junction_days", "read_warned"]
 
 Kind = Literal["passage", "priority", "signal"]
+EXPOSED: Final = tuple(
+    f"{who}_{what}" for who in ("aware", "unaware") for what in ("vehicles", "far", "near", "far_mps", "near_mps")
+)
 _ALWAYS: Final = ("at_once", "heard", "minutes_heard")
 _KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
@@ -51,23 +54,29 @@ async def read_warned(store: Store, zone: ZoneInfo, periods: Sequence[Period]) -
     Raises:
         Unavailable: the store does not answer now.
     """
-    fields = ("hazards", "duration_s", "dissemination_s", "exposed", "speed_response_mps")
+    fields = ("hazards", "duration_s", "dissemination_s")
     found = []
     for start, end in _spans(periods, zone):
         for row in await store.select("hazard", fields=fields, start=start, end=end):
             if row.fields.get("hazards") == 1:
-                exposed, response = row.fields.get("exposed"), row.fields.get("speed_response_mps")
-                found.append(
-                    Warned(
-                        row.tags.get("cause", "none"),
-                        _day(row, zone),
-                        float(row.fields.get("duration_s", 0.0)),
-                        float(row.fields.get("dissemination_s", 0.0)),
-                        None if exposed is None else int(exposed),
-                        None if response is None else float(response),
-                    )
-                )
+                lasts_s, spread_s = (float(row.fields.get(name, 0.0)) for name in fields[1:])
+                found.append(Warned(row.tags.get("cause", "none"), _day(row, zone), lasts_s, spread_s))
     return tuple(found)
+
+
+async def read_exposed(store: Store, zone: ZoneInfo, periods: Sequence[Period]) -> tuple[ExposedDay, ...]:
+    """Who passed hazards, by junction and local day: the sums of the minutes in which there was a hazard.
+
+    Raises:
+        Unavailable: the store does not answer now.
+    """
+    days: dict[tuple[str, date], dict[str, float]] = defaultdict(lambda: dict.fromkeys(EXPOSED, 0.0))
+    for start, end in _spans(periods, zone):
+        for row in await store.select("hazard_exposure", fields=EXPOSED, start=start, end=end):
+            sums = days[row.tags["zone"], _day(row, zone)]
+            for name in EXPOSED:
+                sums[name] += float(row.fields.get(name, 0.0))
+    return tuple(ExposedDay(junction, day, its) for (junction, day), its in sorted(days.items()))
 
 
 def _day(row: Row, zone: ZoneInfo) -> date:

@@ -13,6 +13,7 @@ from services.aggregator.kpis.results import Period, Subject
 __all__ = [
     "DayValue",
     "Evaluation",
+    "ExposedDay",
     "Home",
     "Inputs",
     "JunctionDays",
@@ -132,17 +133,24 @@ class JunctionDays:
 
 
 class Warned(NamedTuple):
-    """A hazard that was announced: its cause, its local day of detection, seconds of its life and to its first message.
-
-    `exposed` and `speed_response_mps` (less than 0 is slower) are `None` where nothing is known of vehicles near it.
-    """
+    """A hazard that was announced: cause, local day of detection, seconds of its life and to its first message."""
 
     cause: str
     day: date
     duration_s: float
     dissemination_s: float
-    exposed: int | None = None
-    speed_response_mps: float | None = None
+
+
+class ExposedDay(NamedTuple):
+    """Vehicles that passed hazards near a junction on a local day, over all causes: sums by name.
+
+    `aware_…` of those that passed while a warning was out, `unaware_…` of those before anybody was warned:
+    `…_vehicles`, and the messages and sums of speeds of the bands `…_far`, `…_near`, `…_far_mps`, `…_near_mps`.
+    """
+
+    junction: str
+    day: date
+    sums: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +167,7 @@ class Inputs:
     usage: tuple[ProcessUse, ...] = ()
     mobility: tuple[JunctionDays, ...] = ()
     warned: tuple[Warned, ...] = ()
+    exposed: tuple[ExposedDay, ...] = ()
     plan: Plan = field(default_factory=Plan)
     """When the service was on, which vehicles have it, corridors."""
     facts: Facts = field(default_factory=Facts)

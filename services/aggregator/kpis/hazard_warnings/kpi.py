@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from services.aggregator.kpis.disclosure import THRESHOLDS
+from services.aggregator.kpis.hazard_warnings.near import exposed_outcomes
 from services.aggregator.kpis.inputs import Inputs, Question, Warned
 from services.aggregator.kpis.intervals import mean_error
 from services.aggregator.kpis.results import (
@@ -23,10 +24,6 @@ NAME: Final = "hazard_warnings"
 METHOD: Final = "1"
 _LEAST: Final = THRESHOLDS.vehicles
 _NO_DATA: Final = Text("No hazard was announced in this period.", "Aucun danger n’a été annoncé sur cette période.")
-_UNKNOWN: Final = Text(
-    "Of no hazard is it known which vehicles came near it, or how fast.",
-    "D’aucun danger on ne sait quels véhicules s’en sont approchés, ni à quelle vitesse.",
-)
 _LIMITS: Final = (
     Text(
         "Announced hazards: what no vehicle or roadside unit told of is not seen.",
@@ -43,7 +40,7 @@ class _Measure(NamedTuple):
     variant: str
     unit: str
     formula: Text
-    of: Callable[[Warned], float | None]
+    of: Callable[[Warned], float]
 
 
 _MEASURES: Final = (
@@ -59,32 +56,21 @@ _MEASURES: Final = (
         Text("mean of first reception − detection", "moyenne de première réception − détection"),
         lambda each: each.dissemination_s,
     ),
-    _Measure(
-        "exposure",
-        "vehicles",
-        Text(
-            "mean number of vehicles within the relevance distance, on the way to it, while it was active",
-            "nombre moyen de véhicules dans la distance utile, en approche, pendant qu’il était actif",
-        ),
-        lambda each: None if each.exposed is None else float(each.exposed),
-    ),
-    _Measure(
-        "speed_response",
-        "m/s",
-        Text(
-            "mean of (speed over the last 100 m − speed from 300 to 200 m before it), below 0 is slower",
-            "moyenne de (vitesse sur les 100 derniers m − vitesse de 300 à 200 m avant), sous 0 c’est plus lent",
-        ),
-        lambda each: each.speed_response_mps,
-    ),
 )
 
 
 def compute(inputs: Inputs, question: Question) -> tuple[Outcome, ...]:
-    """The variants `hazards`, `duration`, `dissemination`, `exposure` and `speed_response`."""
+    """Of the programme `hazards`, `duration`, `dissemination`; of every subject what vehicles near them did.
+
+    The variants of vehicles are `exposure`, `speed_response` and `speed_unwarned`. A junction near which no hazard
+    was announced has no outcome.
+    """
     period = question.period
     known = [each for each in inputs.warned if period.start <= each.day < period.end]
-    return (_number(known, question), *(_mean(measure, known, question) for measure in _MEASURES))
+    near = exposed_outcomes(NAME, METHOD, _LIMITS, inputs, question)
+    if question.subject.kind != "programme":
+        return near
+    return (_number(known, question), *(_mean(measure, known, question) for measure in _MEASURES), *near)
 
 
 def _number(known: Sequence[Warned], question: Question) -> Outcome:
@@ -102,16 +88,12 @@ def _number(known: Sequence[Warned], question: Question) -> Outcome:
 
 
 def _mean(measure: _Measure, known: Sequence[Warned], question: Question) -> Outcome:
-    values = [value for each in known if (value := measure.of(each)) is not None]
+    values = [measure.of(each) for each in known]
     if not values:
-        text = _UNKNOWN if known else _NO_DATA
-        return NotAssessed(NAME, measure.variant, question.subject, question.period, "no_data", text, 0.0)
+        return NotAssessed(NAME, measure.variant, question.subject, question.period, "no_data", _NO_DATA, 0.0)
     mean, error = sum(values) / len(values), mean_error(values)
     interval = None if error is None else Interval(mean - error, mean + error, 0.95, "Student's t, over hazards")
-    told = [each for each in known if measure.of(each) is not None]
-    return _result(
-        measure.variant, measure.unit, mean, interval, told, question, measure.formula, {}, len(told) / len(known)
-    )
+    return _result(measure.variant, measure.unit, mean, interval, known, question, measure.formula, {})
 
 
 def _result(  # noqa: PLR0913, PLR0917 - what a result is made of
@@ -123,7 +105,6 @@ def _result(  # noqa: PLR0913, PLR0917 - what a result is made of
     question: Question,
     formula: Text,
     figures: dict[str, float],
-    coverage: float = 1.0,
 ) -> Result:
     return Result(
         kpi=NAME,
@@ -132,7 +113,7 @@ def _result(  # noqa: PLR0913, PLR0917 - what a result is made of
         value=value,
         unit=unit,
         period=question.period,
-        coverage=coverage,
+        coverage=1.0,
         population=len(known),
         quality=Quality.MEASURED,
         formula=formula,
