@@ -118,12 +118,14 @@ def kpi(
 ) -> None:
     """Compute the indicators of periods that have ended, and store them for the dashboards; no file is written.
 
-    Meant for each night: late messages correct what stands there. What is withheld is stored with its reason.
+    Meant for each night: late messages correct what stands there. What is withheld is stored with its reason. Days of
+    households that agreed to advice are stored for a page of their own; those of others are taken back.
     """
     import asyncio
     import json
 
     from services.reporting import ReportProblem
+    from services.sharing import SharingProblem, share
 
     settings = load_settings(config)
     today = datetime.now(UTC).astimezone(ZoneInfo(settings.timezone)).date()
@@ -135,7 +137,10 @@ def kpi(
                 typer.echo(json.dumps(done.as_dict(), ensure_ascii=False))
             else:
                 _show(done)
-    except ReportProblem as problem:
+        families = asyncio.run(share(settings, today))
+        if not as_json:
+            typer.echo(f"Pages of their own, by consent: {families} families.")
+    except (ReportProblem, SharingProblem) as problem:
         raise fail(problem) from None
 
 

@@ -59,6 +59,7 @@ TAGS: Final = {
     "hazard_exposure": ("cause", "zone"),
     "mobility": ("advice", "group", "kind", "window", "zone"),
     "kpi": ("kpi", "programme", "span", "subject"),
+    "family_day": ("household",),
     "kpi_series": ("at", "kpi", "programme", "series", "span", "subject"),
 }
 """Every tag there is: bounded by homes, junctions, stations; never by vehicles."""

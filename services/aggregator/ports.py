@@ -95,6 +95,7 @@ BUCKETS: Final[Mapping[str, Bucket]] = {
     "hazard": "rollup",
     "kpi": "kpi",
     "kpi_series": "kpi",
+    "family_day": "kpi",
 }
 """Which bucket a measurement lives in. Raw is short, rollup long."""
 

@@ -93,11 +93,19 @@ class Book:
 
     def granularity(self, household: str, at: datetime) -> Granularity | None:
         """What a household (its pseudonym) agreed to for an instant, for whatever purpose."""
+        return max((each for each in self._spoken(household, at).values() if each), key=_RANK.__getitem__, default=None)
+
+    def agreed(self, household: str, purpose: Purpose, at: datetime) -> bool:
+        """Whether a household (its pseudonym) agreed to a purpose for an instant."""
+        return self._spoken(household, at).get(purpose) is not None
+
+    def _spoken(self, household: str, at: datetime) -> dict[Purpose, Granularity | None]:
+        """What holds at an instant: the last change of each purpose."""
         spoken: dict[Purpose, Granularity | None] = {}
         for change in self._changes.get(household, ()):
             if change.start <= at and (change.until is None or at < change.until):
                 spoken.update(dict.fromkeys(change.purposes, change.granularity))
-        return max((each for each in spoken.values() if each), key=_RANK.__getitem__, default=None)
+        return spoken
 
     def home_of(self, device: str) -> str | None:
         """The household of a device, both as pseudonyms; `None` if nobody said whose it is."""
