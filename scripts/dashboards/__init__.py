@@ -15,6 +15,7 @@ import yaml
 
 from scripts.dashboards.alerts import grafana_rules, prometheus_rules
 from scripts.dashboards.compass import compass, junctions
+from scripts.dashboards.family import family
 from scripts.dashboards.homes import homes
 from scripts.dashboards.indicators import indicators
 from scripts.dashboards.panel_of_citizens import panel_of_citizens
@@ -31,6 +32,7 @@ DASHBOARDS: tuple[Dashboard, ...] = (
     panel_of_citizens(),
     platform(),
     homes(),
+    family(),
     junctions(),
 )
 _DEPLOY: Final = Path("deploy")

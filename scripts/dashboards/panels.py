@@ -165,7 +165,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Values:
-    """A variable chosen from what a query finds: several values, all of them at first; or one, `start` at first."""
+    """A variable chosen from what a query finds: several values, all of them at first; or one, `start` at first.
+
+    With `one` it is a single value, and the first that is found stands there at first.
+    """
 
     name: str
     label: str
@@ -173,12 +176,15 @@ class Values:
     query: str
     source: str = ROLLUP
     start: str | None = None
+    one: bool = False
 
     def as_json(self) -> Json:
         """The variable."""
-        several = self.start is None
+        several = self.start is None and not self.one
         everything: Json = {"text": ["All"], "value": ["$__all"], "selected": True}
-        current = everything if several else {"text": self.start, "value": self.start, "selected": True}
+        first = self.start or ""
+        chosen: Json = {"text": first, "value": first, "selected": bool(first)}
+        current = everything if several else chosen
         head: Json = {"name": self.name, "label": self.label, "description": self.description, "type": "query"}
         more: Json = {"multi": several, "includeAll": several, "refresh": 2, "sort": 1, "hide": 0, "current": current}
         return {**head, **more, "query": self.query, "datasource": _source(self.source)}

@@ -102,6 +102,8 @@ class Screen:
         if variable.start is not None:
             assert variable.start in values
             return variable.start
+        if variable.one:
+            return values[0]
         return "(" + "|".join(map(re.escape, values)) + ")"
 
 

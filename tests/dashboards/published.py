@@ -26,11 +26,14 @@ from services.aggregator.report.assessment import Answer, kpi_points
 from services.aggregator.report.curves import curve_points, midnight_ns
 from tests.dashboards.town import START
 
-__all__ = ["WINTER", "WINTER_END", "indicators", "passages"]
+__all__ = ["AGREED", "WINTER", "WINTER_END", "WITHDRAWN", "indicators", "passages"]
 
 WINTER: Final = Period(date(2025, 11, 1), date(2026, 4, 1))
 _PARIS: Final = ZoneInfo("Europe/Paris")
 WINTER_END: Final = datetime.fromtimestamp(midnight_ns(WINTER.end, _PARIS) // 1_000_000_000, UTC)
+
+AGREED: Final = f"h_{0:016x}"
+WITHDRAWN: Final = f"h_{1:016x}"
 
 Curves = Mapping[str, Mapping[str, float]]
 
@@ -103,7 +106,15 @@ def indicators() -> list[Point]:
     known = discover()
     answers = [Answer(known[outcome.kpi], publishable(outcome)) for outcome in outcomes()]
     points = kpi_points(answers, WINTER, midnight_ns(WINTER.end, _PARIS))
-    return [*points, *curve_points(answers, WINTER, _PARIS)]
+    return [*points, *curve_points(answers, WINTER, _PARIS), *_own_pages()]
+
+
+def _own_pages() -> Iterator[Point]:
+    """A family that agreed, 24 kWh each day; and one whose consent has ended: its days are overwritten."""
+    for household, kwh, shared in ((AGREED, 24.0, True), (WITHDRAWN, 0.0, False)):
+        for offset in range(10):
+            at_ns = midnight_ns(date(2026, 1, 1) + timedelta(days=offset), _PARIS)
+            yield Point("family_day", (("household", household),), (("energy_kwh", kwh), ("shared", shared)), at_ns)
 
 
 _PASSED: Final[dict[str, FieldValue]] = {"delay_s": 12.5, "delay_known": 1, "stops": 1, "arrival_green": 1}

@@ -16,7 +16,7 @@ from services.aggregator.pipeline import Pipeline, Sealing
 from services.aggregator.telemetry import AggregatorTelemetry
 from services.runtime.settings import AggregatorSettings, InfluxSettings
 from tests.dashboards.grafana import Asked, Screen, data_sources, questions
-from tests.dashboards.published import WINTER_END, indicators, passages
+from tests.dashboards.published import AGREED, WINTER_END, WITHDRAWN, indicators, passages
 from tests.dashboards.town import DAYS, END, HALF_HOURS, HOMES, PER_HALF_HOUR, START, events
 from tests.fakes_aggregator import MemoryLog
 from tests.servers.running import Influx as Server
@@ -262,15 +262,34 @@ def test_the_hours_that_are_left_out_cannot_be_reckoned_from_the_rest(screen: Sc
 
 def test_open_boards_read_only_what_has_passed_the_gate() -> None:
     """Their queries go to the bucket of indicators; whatever looks closer lies in the folder with restricted access."""
+    open_boards = [board for board in DASHBOARDS if board.folder != RESTRICTED]
     for asked in ASKED:
         assert isinstance(asked.query, Influx)
-        assert (asked.query.source == KPI) == (asked.board.folder != RESTRICTED)
-        if asked.query.source == KPI:
-            assert re.findall(r'FROM "(\w+)"', asked.query.query)[0] in {"kpi", "kpi_series"}
+        measurement = re.findall(r'FROM "(\w+)"', asked.query.query)[0]
+        if asked.board in open_boards:
+            assert asked.query.source == KPI
+            assert measurement in {"kpi", "kpi_series"}
             assert '"assessed" = ' in asked.query.query
-    for board in DASHBOARDS:
+        else:
+            assert asked.query.source != KPI or asked.board.uid == "garonne-famille"
+    for board in open_boards:
         for variable in board.variables:
-            assert not isinstance(variable, Values) or (variable.source == KPI) == (board.folder != RESTRICTED)
+            assert isinstance(variable, Values)
+            assert variable.source == KPI
+            assert '"kpi"' in variable.query
+
+
+def test_a_family_without_consent_has_no_page(screen: Screen) -> None:
+    """Whatever name somebody writes into the address: nothing of a family that withdrew, or never agreed."""
+    asked = [each for each in ASKED if each.board.uid == "garonne-famille" and "family_day" in str(each.query)]
+    assert len(asked) == 4
+    for each in asked:
+        assert isinstance(each.query, Influx)
+        screen.chosen = {"household": AGREED}
+        assert screen.ask(each.board, each.query)
+        for name in (WITHDRAWN, f"h_{5:016x}"):
+            screen.chosen = {"household": name}
+            assert screen.ask(each.board, each.query) == []
 
 
 def test_what_is_withheld_is_told_with_its_reason(screen: Screen) -> None:
@@ -287,7 +306,7 @@ def test_what_is_withheld_is_told_with_its_reason(screen: Screen) -> None:
 
 def test_no_panel_asks_for_a_home_by_name() -> None:
     """A household is only ever grouped by inside of a sum: no panel's outer query shows one."""
-    for asked in ASKED:
+    for asked in (each for each in ASKED if each.board.uid != "garonne-famille"):
         assert isinstance(asked.query, Influx)
         outer = asked.query.query.rpartition(")")[2]
         assert "household" not in outer
