@@ -108,7 +108,7 @@ async def run_ingest(  # noqa: PLR0913 - the parts that make the service
         device = normaliser.device(f"ingest:{settings.mqtt.client_id}")
         ledger = Ledger(device)
         pipeline = Pipeline(source, sink, normaliser, settings.ingest, telemetry, ledger=ledger)
-        _watch(telemetry, pipeline, settings.ingest.unhealthy_after_s)
+        _watch(telemetry, source, pipeline, settings.ingest.unhealthy_after_s)
         if (stations := normaliser.stations) is not None:
             telemetry.leaps.set_function(lambda: stations.corrected)
         recording = group.create_task(_record_gaps(events, pipeline, normaliser, settings), name="ingest-gaps")
@@ -125,9 +125,9 @@ async def run_ingest(  # noqa: PLR0913 - the parts that make the service
         following.cancel()
 
 
-def _watch(telemetry: IngestTelemetry, pipeline: Pipeline, unhealthy_after_s: float) -> None:
+def _watch(telemetry: IngestTelemetry, source: MqttSource, pipeline: Pipeline, unhealthy_after_s: float) -> None:
     """Gauges are read when asked for; health turns red when acknowledgements stop."""
-    telemetry.in_flight.set_function(lambda: pipeline.window.in_flight)
+    telemetry.in_flight.set_function(lambda: source.waiting + pipeline.window.in_flight)
     telemetry.oldest.set_function(lambda: pipeline.window.oldest_age_s(time.monotonic()))
 
     def acknowledging() -> Check:

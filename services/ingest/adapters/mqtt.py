@@ -31,8 +31,9 @@ _MOST_HELD_BYTES = 256 * 1024 * 1024
 """A bound for payloads that are not acknowledged yet. Their number needs none: a session has 65,535 packet ids at most.
 The receive maximum is no such bound: Mosquitto 2.0 sends all that was in flight when a session is resumed."""
 
-_RESENT_WITHIN_S = 5.0
-"""What the broker still knows of a resumed session it sends first; what has not come by then does not come."""
+_RESENT_WITHIN_S = 1.0
+"""What the broker still knows of a resumed session it sends first, at once. What comes later after all is a second copy
+of an event in the log, with the same id."""
 
 _LOOKS = 8
 """A batch that does not grow for an eighth of the linger is full enough: the broker's window may be used up."""
@@ -91,6 +92,11 @@ class MqttSource:
         self._wake = asyncio.Event()
         self._runner: asyncio.Task[None] | None = None
         self._alive_until: datetime | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Messages that have arrived and that nobody has taken yet."""
+        return len(self._arrived) + len(self._doubtful)
 
     async def __aenter__(self) -> Self:
         """Connect in the background."""
