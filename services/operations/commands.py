@@ -3,6 +3,8 @@
 import asyncio
 import json
 import tempfile
+from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +16,10 @@ from services.operations.refused import rejected
 from services.terminal import ConfigurationFile, fail, instant_of, load_settings, print_table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from services.operations.auditing import Audit
+    from services.operations.mending import Mended
     from services.operations.rebuilding import Comparison
     from services.runtime.settings import Settings
 
@@ -121,39 +126,35 @@ def _print_audit(result: "Audit") -> None:
 def rebuild(  # noqa: PLR0913, PLR0917 - the options of the command
     config: ConfigurationFile = None,
     check: Annotated[bool, typer.Option("--check", help="Only compare; the live time series are left alone.")] = False,
-    since: Annotated[str | None, typer.Option("--from", help="Compare points from this day or instant on.")] = None,
-    until: Annotated[str | None, typer.Option("--to", help="Compare points before this day or instant.")] = None,
+    since: Annotated[str | None, typer.Option("--from", help="Points from this day or instant on.")] = None,
+    until: Annotated[str | None, typer.Option("--to", help="Points before this day or instant.")] = None,
     folder: Annotated[
         Path | None, typer.Option(help="Where the fresh file is written and kept; else it goes after the comparison.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
 ) -> None:
-    """Compute the time series anew from the whole event log; with `--check`, beside the live service, only compare.
+    """Compute the time series anew from the whole event log, beside the live service, and put it in place.
 
-    Without `--check` the embedded time series is replaced, while the services are stopped; the old file is kept.
-    Windows rest on readings before them, so the log is always read whole; `--from` and `--to` say what is compared.
-    Exits with 1 if a point differs; each is named.
+    On the servers what differs is replaced point by point, while everything goes on. Embedded, the file is replaced
+    while the services are stopped; the old one is kept. With `--check` nothing is replaced, and it exits with 1 if a
+    point differs; each is named. Windows rest on readings before them, so the log is always read whole; `--from` and
+    `--to` say what is compared, and on the servers what is replaced.
     """
     from services.aggregator.ports import Unavailable
     from services.operations.rebuilding import RebuildProblem
     from services.runtime.settings import ConfigurationProblem
 
     settings = load_settings(config)
-    if not check and settings.storage != "embedded":
-        raise fail(
-            "on the servers only --check can be done; docs/accounting.md says how to build fresh buckets beside it"
-        )
+    if not check and settings.storage == "embedded" and (since or until):
+        raise fail("embedded, the whole file is replaced: leave out --from and --to, or use --check")
     times = instant_of(since, settings.timezone), instant_of(until, settings.timezone)
     try:
         if not check:
-            records = asyncio.run(_swap(settings))
-            typer.secho(f"The time series is made anew from {records:,} records.", fg=typer.colors.GREEN)
+            text, done = asyncio.run(_put_in_place(settings, folder, times))
+            typer.secho(json.dumps(done) if as_json else text, fg=None if as_json else typer.colors.GREEN)
             return
-        if folder is not None:
-            result = asyncio.run(_rebuild(settings, folder, times))
-        else:
-            with tempfile.TemporaryDirectory() as place:
-                result = asyncio.run(_rebuild(settings, Path(place), times))
+        with _place(folder) as place:
+            result = asyncio.run(_rebuild(settings, place, times))
     except (Unavailable, RebuildProblem, ConfigurationProblem) as problem:
         raise fail(problem) from None
     if as_json:
@@ -162,6 +163,55 @@ def rebuild(  # noqa: PLR0913, PLR0917 - the options of the command
         _print_comparison(result)
     if result.differences:
         raise typer.Exit(1)
+
+
+@contextmanager
+def _place(folder: Path | None) -> "Iterator[Path]":
+    """Where the fresh file is written; what an interrupted run left there goes."""
+    if folder is None:
+        with tempfile.TemporaryDirectory() as place:
+            yield Path(place)
+        return
+    for leftover in folder.glob("series.sqlite*"):
+        leftover.unlink()
+    yield folder
+
+
+async def _put_in_place(
+    settings: "Settings", folder: Path | None, times: tuple[datetime | None, datetime | None]
+) -> tuple[str, dict[str, int]]:
+    """What was done, in words and in numbers."""
+    if settings.storage == "embedded":
+        records = await _swap(settings)
+        return f"The time series is made anew from {records:,} records.", {"records": records}
+    with _place(folder) as place:
+        done = await _mend(settings, place, times)
+    refused = f", {done.refused:,} are refused by InfluxDB" if done.refused else ""
+    text = (
+        f"The time series is what {done.records:,} records say: {done.written:,} points were written, "
+        f"{done.deleted:,} deleted{refused}."
+    )
+    return text, asdict(done)
+
+
+async def _mend(settings: "Settings", folder: Path, times: tuple[datetime | None, datetime | None]) -> "Mended":
+    from zoneinfo import ZoneInfo
+
+    from services.aggregator.adapters.influx import InfluxStore
+    from services.aggregator.adapters.kafka_scan import KafkaScan
+    from services.offline import progress
+    from services.operations.mending import mend
+    from services.operations.rebuilding import Rebuild
+
+    scan = KafkaScan(settings.kafka)
+    async with InfluxStore(settings.influxdb) as live:
+        work = Rebuild(scan, live, folder / "series.sqlite", ZoneInfo(settings.timezone))
+        try:
+            with progress() as bar:
+                task = bar.add_task("Reading the event log", total=await work.total())
+                return await mend(work, live, times, scan.expel, lambda records: bar.advance(task, records))
+        finally:
+            await work.close()
 
 
 async def _rebuild(settings: "Settings", folder: Path, times: tuple[datetime | None, datetime | None]) -> "Comparison":
@@ -212,8 +262,8 @@ def _print_comparison(result: "Comparison") -> None:
         typer.echo(f"Note: the event log has not kept all that {name} rests on: compared from {at:%F %T} UTC on.")
     if result.moving:
         typer.echo(f"Note: {result.moving} points changed while they were compared: nothing can be said of them.")
-    for (series, time_ns), pair in sorted(result.differences.items())[:_MOST_SHOWN]:
-        typer.secho(f"{series} {time_ns}: {pair}", fg=typer.colors.RED)
+    for place, pair in sorted(result.differences.items())[:_MOST_SHOWN]:
+        typer.secho(f"{place} {place.time_ns}: {pair}", fg=typer.colors.RED)
     if result.differences:
         typer.secho(f"{len(result.differences):,} points differ.", fg=typer.colors.RED)
     else:

@@ -25,7 +25,7 @@ from services.aggregator.telemetry import AggregatorTelemetry
 from services.embedded.series import SqliteStore
 from services.runtime.settings import AggregatorSettings
 
-__all__ = ["MEASUREMENTS", "Comparison", "Rebuild", "RebuildProblem"]
+__all__ = ["MEASUREMENTS", "Comparison", "Identity", "Look", "Pair", "Rebuild", "RebuildProblem"]
 
 MEASUREMENTS: Final = tuple(name for name, bucket in BUCKETS.items() if bucket != "kpi")
 """What is computed from the log; indicators are made by `garonne report`."""
@@ -41,8 +41,17 @@ _MARGIN: Final = timedelta(days=1)
 """A point this long after the first record that is kept rests on records that are kept (late vehicles: six hours)."""
 
 Fields = Mapping[str, FieldValue]
-Identity = tuple[str, int]
-"""Series and time."""
+
+
+class Identity(NamedTuple):
+    """What makes a point one point."""
+
+    measurement: str
+    tags: tuple[tuple[str, str], ...]
+    time_ns: int
+
+    def __str__(self) -> str:
+        return series(self.measurement, self.tags)
 
 
 class RebuildProblem(Exception):
@@ -66,6 +75,20 @@ class Pair(NamedTuple):
             for name in names
             if self.fresh.get(name) != self.live.get(name)
         )
+
+
+class Look(NamedTuple):
+    """What one comparison found.
+
+    Attributes:
+        found: points that are not the same.
+        settled: those of them that nothing has touched since the last look, or nothing came in at all.
+        still: whether nothing came in.
+    """
+
+    found: dict[Identity, Pair]
+    settled: dict[Identity, Pair]
+    still: bool
 
 
 @dataclass
@@ -97,7 +120,7 @@ class Comparison:
             "compared_from": {name: at.isoformat() for name, at in self.from_.items()},
             "rejected": self.rejected,
             "differences": [
-                {"series": place[0], "time_ns": place[1], "detail": str(pair)}
+                {"series": str(place), "time_ns": place.time_ns, "detail": str(pair)}
                 for place, pair in sorted(self.differences.items())
             ],
         }
@@ -209,21 +232,46 @@ class Rebuild:
             Unavailable: log or time series do not answer.
             RebuildProblem: the live aggregator does not store what the log has.
         """
-        await self._bound()
-        await self._compute(await self._scan.ends(EVENTS), watch)
+        await self.begin(watch)
         before: dict[Identity, Pair] = {}
         for _ in range(_ROUNDS):
-            await self._until_live_is_here()
-            found = await self._compare(since, until)
-            ends = await self._scan.ends(EVENTS)
-            still = ends == self._at
-            self._result.differences = found if still else {k: v for k, v in found.items() if before.get(k) == v}
-            self._result.moving = len(found) - len(self._result.differences)
-            if still or not found:
+            look = await self.look(since, until, before)
+            self._result.differences = look.settled
+            self._result.moving = len(look.found) - len(look.settled)
+            if look.still or not look.found:
                 break
-            before = found
-            await self._compute(ends, watch)
+            before = look.found
+            await self.catch_up(watch)
         return self._result
+
+    async def begin(self, watch: Callable[[int], None]) -> None:
+        """Compute everything that the log has now.
+
+        Raises:
+            Unavailable: log or time series do not answer.
+        """
+        await self._bound()
+        await self._compute(await self._scan.ends(EVENTS), watch)
+
+    async def catch_up(self, watch: Callable[[int], None]) -> None:
+        """Compute what came in meanwhile.
+
+        Raises:
+            Unavailable: log or file do not answer.
+        """
+        await self._compute(await self._scan.ends(EVENTS), watch)
+
+    async def look(self, since: datetime | None, until: datetime | None, before: Mapping[Identity, Pair]) -> "Look":
+        """Compare when the live aggregator has stored all that is computed here; `before` is what was found last.
+
+        Raises:
+            Unavailable: log or time series do not answer.
+            RebuildProblem: the live aggregator does not store what the log has.
+        """
+        await self._until_live_is_here()
+        found = await self._compare(since, until)
+        still = await self._scan.ends(EVENTS) == self._at
+        return Look(found, found if still else {k: v for k, v in found.items() if before.get(k) == v}, still)
 
     async def compute(
         self, watch: Callable[[int], None] = lambda _records: None
@@ -292,7 +340,7 @@ class Rebuild:
 
 
 def _points(measurement: str, rows: Iterable[Row]) -> dict[Identity, Fields]:
-    return {(series(measurement, tuple(sorted(row.tags.items()))), row.time_ns): dict(row.fields) for row in rows}
+    return {Identity(measurement, tuple(sorted(row.tags.items())), row.time_ns): dict(row.fields) for row in rows}
 
 
 def _spans(

@@ -11,13 +11,14 @@ from zoneinfo import ZoneInfo
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 from pydantic_core import from_json
 
 from schemas.codec import encode
 from schemas.envelope import Event, key_of, topic_of
 from services.aggregator.pipeline import Pipeline, Sealing
 from services.aggregator.points import raw_point
-from services.aggregator.ports import FieldValue, Incoming
+from services.aggregator.ports import BUCKETS, FieldValue, Incoming
 from services.aggregator.telemetry import AggregatorTelemetry
 from services.ingest.assembly import build_normaliser
 from services.ingest.profiles import Message
@@ -39,13 +40,7 @@ __all__ = [
     "values_of",
 ]
 
-_BUCKET_OF = {
-    "meter": "garonne_raw",
-    "device": "garonne_raw",
-    "checkpoint": "garonne_raw",
-    "energy": "garonne_rollup",
-    "traffic": "garonne_rollup",
-}
+_ALWAYS = frozenset({"meter", "energy", "traffic", "checkpoint"})
 
 
 class Identity(NamedTuple):
@@ -133,11 +128,11 @@ async def _computed(settings: Settings, log: Iterable[Incoming]) -> MemoryStore:
     return store
 
 
-def stored_in(site: Site, measurements: Sequence[str] = ("meter", "energy", "traffic", "checkpoint")) -> Points:
+def stored_in(site: Site, measurements: Iterable[str] = _ALWAYS) -> Points:
     """Everything that InfluxDB holds, read by its HTTP API alone."""
     found: Points = {}
     for measurement in measurements:
-        bucket = _BUCKET_OF[measurement]
+        bucket = f"garonne_{BUCKETS[measurement]}"
         for name, tags in _series(site, measurement, bucket):
             where = " AND ".join(f"\"{key}\" = '{value}'" for key, value in tags)
             for row in site.influx.query(f'SELECT * FROM "{name}" WHERE {where}', bucket):  # noqa: S608 - our own names
@@ -157,7 +152,7 @@ def _series(site: Site, measurement: str, bucket: str) -> list[tuple[str, tuple[
 
 def settle(site: Site, wanted: Expected) -> Ledger:
     """Compare; the caller has waited until nothing is on its way any more."""
-    stored = stored_in(site)
+    stored = stored_in(site, _ALWAYS | {each.measurement for each in wanted.points})
     missing = [identity for identity in wanted.points if identity not in stored]
     more = [identity for identity in stored if identity not in wanted.points]
     wrong = [
@@ -196,7 +191,10 @@ async def _uncommitted(bootstrap: str, group: str = "garonne-aggregator") -> int
         topics = ("garonne.energy", "garonne.mobility", "garonne.citizen", "garonne.status")
         parts = [TopicPartition(topic, part) for topic in topics for part in range(4)]
         end = await consumer.end_offsets(parts)
-        committed = await admin.list_consumer_group_offsets(group)
+        try:
+            committed = await admin.list_consumer_group_offsets(group)
+        except GroupCoordinatorNotAvailableError:  # a new Kafka, and no member has joined yet
+            return -1
         return sum(end[part] - max(0, committed[part].offset if part in committed else 0) for part in parts)
     finally:
         await admin.close()

@@ -92,7 +92,7 @@ async def test_a_single_wrong_bit_is_found_and_named(world: World, live: SqliteS
         await live._run(lambda file: file.execute("DELETE FROM point WHERE time_ns = ?", (first.time_ns,)))
     else:
         await live.write([Point("energy", tags, (("energy_kwh", 1.0),), first.time_ns - 10**18)])
-    found = {place[1]: str(pair) for place, pair in (await _checked(world, live)).differences.items()}
+    found = {place.time_ns: str(pair) for place, pair in (await _checked(world, live)).differences.items()}
     said = {"changed": "energy_kwh is", "missing": "missing in the time series", "too much": "no record of the log"}
     assert any(said[what] in text for text in found.values())
     assert (first.time_ns if what != "too much" else first.time_ns - 10**18) in found
@@ -132,7 +132,7 @@ async def test_what_rests_on_records_that_are_not_kept_is_not_compared(world: Wo
         file.commit()
     result = await _checked(world, live)
     assert result.from_["meter"] > AT + timedelta(days=1)
-    assert all(place[1] >= result.from_["meter"].timestamp() * 1e9 for place in result.differences)
+    assert all(place.time_ns >= result.from_["meter"].timestamp() * 1e9 for place in result.differences)
 
 
 async def test_an_aggregator_that_does_not_store_is_not_waited_for_for_ever(world: World, live: SqliteStore) -> None:

@@ -6,8 +6,8 @@ and its `Point` is slow, so only its connection is used. InfluxDB 1.8, 2.7 and 3
 
 import asyncio
 import gzip
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self, cast
 
@@ -214,20 +214,35 @@ class InfluxStore:
         Raises:
             Unavailable: no answer, or the token may not delete.
         """
-        predicate = " AND ".join(f'{name}="{value}"' for name, value in tags.items())
-        body = {"start": _FIRST_TIME, "stop": _LAST_TIME, "predicate": predicate}
         for bucket in dict.fromkeys(self._buckets.values()) if tags else ():
-            where = f"InfluxDB at {self._settings.url}, bucket {bucket!r}"
-            query = {"org": self._settings.org, "bucket": bucket}
-            headers = {"Content-Type": "application/json"}
-            try:
-                response = await self._call("POST", "/api/v2/delete", query, headers=headers, body=body)
-                async with response:
-                    content = await response.read()
-                    if response.status not in {200, 204}:
-                        raise Unavailable(f"{where}: {understand(response.status, content, None).detail}")
-            except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                raise Unavailable(f"{where}: no answer ({type(error).__name__}); is it running?") from error
+            await self._delete(bucket, tags.items(), _FIRST_TIME, _LAST_TIME)
+
+    async def remove(self, points: Sequence[tuple[str, tuple[tuple[str, str], ...], int]]) -> None:
+        """Delete single points: measurement, tags, time in ns.
+
+        Raises:
+            Unavailable: no answer, or the token may not delete; once more is right.
+        """
+        for measurement, tags, time_ns in points:
+            seconds, rest_ns = divmod(time_ns, 1_000_000_000)
+            at = f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest_ns:09}Z"
+            named = [("_measurement", measurement), *tags]
+            await self._delete(self._buckets[BUCKETS[measurement]], named, at, at)
+
+    async def _delete(self, bucket: str, tags: Iterable[tuple[str, str]], start: str, stop: str) -> None:
+        predicate = " AND ".join(f"{name}={_quoted(value)}" for name, value in tags)
+        body = {"start": start, "stop": stop, "predicate": predicate}
+        where = f"InfluxDB at {self._settings.url}, bucket {bucket!r}"
+        query = {"org": self._settings.org, "bucket": bucket}
+        headers = {"Content-Type": "application/json"}
+        try:
+            response = await self._call("POST", "/api/v2/delete", query, headers=headers, body=body)
+            async with response:
+                content = await response.read()
+                if response.status not in {200, 204}:
+                    raise Unavailable(f"{where}: {understand(response.status, content, None).detail}")
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Unavailable(f"{where}: no answer ({type(error).__name__}); is it running?") from error
 
     async def select(
         self,
@@ -342,6 +357,11 @@ def _as_is(value: FieldValue) -> FieldValue:
 
 
 _TYPES: Final[Mapping[str, Callable[[Any], FieldValue]]] = {"float": float, "integer": int}
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def _identifier(name: str) -> str:

@@ -65,6 +65,7 @@ class KafkaLog:
         self._empty_handed = asyncio.Event()
         self._empty_handed.set()
         self._rebalancing = False
+        self._named: str | None = None
 
     async def __aenter__(self) -> Self:
         """Connects when it is first needed."""
@@ -142,14 +143,25 @@ class KafkaLog:
                 await self._empty_handed.wait()
 
     def assigned(self, partitions: set[TopicPartition]) -> None:
-        """Take note of a new assignment; called by aiokafka's listener."""
+        """Take note of a new assignment; called by aiokafka's listener.
+
+        A member that was taken out of the group has another name in it now, and nothing that it knows is certain.
+        """
         self._rebalancing = False
-        for partition in set(self._next) - partitions:
+        name = self._name_in_group()
+        expelled = self._named is not None and name != self._named
+        self._named = name
+        kept = set() if expelled else partitions
+        for partition in set(self._next) - kept:
             self._lost.add(partition)
             self._owed.pop(partition, None)
             del self._next[partition]
-        self._held = [each for each in self._held if TopicPartition(each.topic, each.partition) in partitions]
+        self._held = [each for each in self._held if TopicPartition(each.topic, each.partition) in kept]
         self._unchecked = set(partitions)
+
+    def _name_in_group(self) -> str | None:
+        coordinator = getattr(self._consumer, "_coordinator", None)
+        return getattr(coordinator, "member_id", None)
 
     async def commit(self, positions: Mapping[Partition, int]) -> None:
         """Say that everything before these offsets is stored; those of lost partitions are left to their new owner.
@@ -326,7 +338,7 @@ class KafkaLog:
 
     async def _discard_consumer(self) -> None:
         consumer, self._consumer, self._connected = self._consumer, None, False
-        self._rebalancing = False
+        self._rebalancing, self._named = False, None
         if consumer is not None:
             await _close(consumer)
 

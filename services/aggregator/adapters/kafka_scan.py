@@ -13,6 +13,7 @@ from aiokafka.errors import (
     KafkaError,
     NotCoordinatorForGroupError,
 )
+from aiokafka.protocol.group import LeaveGroupRequest
 from aiokafka.structs import OffsetAndMetadata
 
 from services.aggregator.adapters.kafka import KafkaLog
@@ -76,6 +77,21 @@ class KafkaScan:
         return {
             (each.topic, each.partition): max(0, known[each].offset if each in known else 0) for each in sorted(parts)
         }
+
+    async def expel(self) -> int:
+        """Take every member out of the group `kafka.group`; each joins again at once, and forgets what it knew.
+
+        Raises:
+            LogUnavailable: no answer now.
+        """
+        group = self._settings.group
+        async with self._admin() as admin:
+            node = await admin.find_coordinator(group)
+            (answer,) = await admin.describe_consumer_groups([group], node)
+            members = [each[0] for described in answer.groups for each in described[5]]
+            for member in members:
+                await admin._send_request(LeaveGroupRequest(group, member), node)  # noqa: SLF001 - it has no call for it
+        return len(members)
 
     async def _group_offsets(self, admin: AIOKafkaAdminClient) -> Mapping[TopicPartition, OffsetAndMetadata]:
         """The first question for a group makes a new Kafka set up where groups are kept: that takes a moment."""
