@@ -69,15 +69,25 @@ def _working(world: World) -> None:
 
 
 def _session_lost(world: World, times: int) -> None:
-    """Kafka is away, so ingest holds what it cannot acknowledge; the broker comes back without its store."""
+    """Ingest holds what Kafka does not take, and the broker comes back without its store.
+
+    Nothing is published meanwhile: what comes when nobody is subscribed is nobody's.
+    """
     for _ in range(times):
         _working(world)
         lost = world.ingest.metric("garonne_ingest_session_lost_total")
-        # A pause of the flow: what is published while nobody is subscribed is nobody's.
+        world.site.kafka.pause()
+        seen = len(world.witness.seen)
+        wait_until(lambda at=seen: len(world.witness.seen) > at + 200, "ingest has more than it can store")  # type: ignore[misc]
+        world.publisher.hold()
+        wait_until(lambda: world.unseen == 0, "ingest has all that the broker has")
         world.site.mosquitto.stop()
         world.site.mosquitto.forget()
         world.site.mosquitto.start()
         wait_until(lambda at=lost: world.ingest.metric("garonne_ingest_session_lost_total") > at, "alarm")  # type: ignore[misc]
+        world.site.kafka.resume()
+        world.until_connected()
+        world.publisher.go_on()
 
 
 def _killed_while_kafka_is_frozen(world: World, times: int) -> None:

@@ -71,13 +71,14 @@ def _at(place: Place, act: Callable[[], Awaitable[None]]) -> None:
     setattr(owner, name, _wrapped(getattr(owner, name), act, after=after))
 
 
-def _dying(nth: int) -> Callable[[], Awaitable[None]]:
+def _dying(nth: int, wait_s: float) -> Callable[[], Awaitable[None]]:
     count = 0
 
     async def act() -> None:
         nonlocal count
         count += 1
         if count == nth:
+            await asyncio.sleep(wait_s)  # what was handed over goes out, what was not stays
             os.kill(os.getpid(), signal.SIGKILL)
 
     return act
@@ -120,7 +121,7 @@ def _prepare(fault: dict[str, Any]) -> None:
     if "slow" in fault:
         _at(points[fault["slow"]], _slow(float(fault["delay_s"])))
     if "kill" in fault:
-        _at(points[fault["kill"]], _dying(int(fault["nth"])))
+        _at(points[fault["kill"]], _dying(int(fault["nth"]), 0.1 if "middle" in fault["kill"] else 0.0))
 
 
 if __name__ == "__main__":

@@ -135,6 +135,7 @@ class World:
         self.chance = Random(seed)  # noqa: S311 - repeatable
         self.witness = Witness(self.site.mosquitto.port)
         self.proxy = InfluxProxy(self.site.influx.port)
+        self.publisher = Publisher(self.site.mosquitto.port, "nobody")
         self._running = ExitStack()
         self._cells = 0
         self._seed = seed
@@ -225,6 +226,7 @@ class World:
         watcher = _Watcher(self.ingest, self.aggregator)
         watcher.start()
         with Publisher(self.site.mosquitto.port, f"publisher-{number}") as publisher:
+            self.publisher = publisher
             publisher.begin(cell.load(number, self._seed + number), cell.rate_per_s)
             watcher.begun = time.monotonic()
             cell.act(self, times)
@@ -253,6 +255,11 @@ class World:
             connections=self.witness.connections - connections,
             red_after_s=None if watcher.red_at is None else round(watcher.red_at - watcher.begun, 1),
         )
+
+    @property
+    def unseen(self) -> int:
+        """Messages that the broker acknowledged, and has not sent to ingest."""
+        return sum(each.sent not in self.witness.seen for each in list(self.publisher.acknowledged))
 
     @property
     def kills(self) -> int:

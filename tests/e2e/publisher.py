@@ -43,6 +43,8 @@ class Publisher:
         self._pubacks: deque[int] = deque()
         self._pending: dict[int, Acknowledged] = {}
         self._stop = threading.Event()
+        self._flowing = threading.Event()
+        self._flowing.set()
         self._thread: threading.Thread | None = None
         self.acknowledged: list[Acknowledged] = []
 
@@ -74,6 +76,19 @@ class Publisher:
         self._thread = threading.Thread(target=self._run, args=(messages, rate_per_s), name="publisher")
         self._thread.start()
 
+    def hold(self, patience_s: float = 60.0) -> None:
+        """Publish nothing in the background until `go_on`; returns when the broker has acknowledged everything."""
+        self._flowing.clear()
+        deadline = time.monotonic() + patience_s
+        while self._pending or self._pubacks:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the broker does not acknowledge {len(self._pending)} messages")
+            time.sleep(_TICK_S)
+
+    def go_on(self) -> None:
+        """After `hold`."""
+        self._flowing.set()
+
     def finish(self, patience_s: float = 60.0) -> list[Acknowledged]:
         """Publish no more and wait until the broker has acknowledged everything; gives what it acknowledged."""
         self._stop.set()
@@ -95,6 +110,9 @@ class Publisher:
         started, published = time.monotonic(), 0
         while not self._stop.wait(_TICK_S):
             self._drain()
+            if not self._flowing.is_set():
+                started, published = time.monotonic(), 0
+                continue
             due = int((time.monotonic() - started) * rate_per_s) - published
             room = _MOST_PENDING - len(self._pending)
             for _ in range(min(due, room)):
