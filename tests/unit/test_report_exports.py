@@ -215,3 +215,17 @@ async def test_a_score_stands_beside_its_justification(city: City) -> None:
     assert all(row["explanation"] for row in rows if row["status"] not in {"scored", "computed"})
     for row in rows:
         assert row["title"].replace("'", "&#39;") in page, row["slug"]
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+async def test_each_theme_of_citykeys_has_a_page_of_paper(city: City, language: str) -> None:
+    """Five pages one after the other, each with its whole list: the next one begins with the next theme."""
+    files = await exported(city, "pdf", "json", language=language)
+    pages = [_squeezed(each.extract_text()) for each in PdfReader(BytesIO(files["pdf"])).pages]
+    rows = json.loads(files["json"])["catalogue"]
+    places = []
+    for theme in ("people", "planet", "prosperity", "governance", "propagation"):
+        titles = [_squeezed(row["title"]) for row in rows if row["theme"] == theme]
+        (place,) = [number for number, text in enumerate(pages) if all(title in text for title in titles)]
+        places.append(place)
+    assert places == list(range(places[0], places[0] + 5))

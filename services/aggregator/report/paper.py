@@ -1,14 +1,16 @@
 """The report on paper: A4, set from the same data as the page, by fpdf2, in the typeface that comes with matplotlib."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import matplotlib as mpl
 from fpdf import FPDF
 from fpdf.enums import XPos, YPos
 
 from services.aggregator.report.model import Assessed, Missing, Report
+from services.aggregator.report.said import amount, target_text, trend_text
 from services.aggregator.report.texts import QUALITY, words
 from services.aggregator.report.themes import citykeys_view
 from services.aggregator.report.wording import day, days, number, percent
@@ -74,7 +76,9 @@ def pdf_bytes(report: Report) -> bytes:
     last = report.period.end.fromordinal(report.period.end.toordinal() - 1)
     paper.words(days(report.period.start, last, text, language), size=12)
     _figures(paper, report)
+    _charter(paper, report)
     _citykeys(paper, report)
+    _entered(paper, report)
     _missing(paper, report)
     paper.ln(4)
     paper.words(text[f"privacy_{report.audience}"], quiet=True)
@@ -103,7 +107,9 @@ def _figure(paper: _Paper, entry: Assessed, report: Report) -> None:
         low, high = (_value(each, entry.unit, report) for each in (entry.interval.low, entry.interval.high))
         notes.append(text["interval"].format(low=low, high=high))
     if entry.target is not None:
-        notes.append(text["goal"].format(goal=_value(entry.target.value, entry.unit, report)))
+        notes.append(text["goal"].format(goal=target_text(entry.target, language, entry.unit)))
+    if entry.trend is not None:
+        notes.append(text["ck_label"].format(name=text["trend"], count=trend_text(entry, text, language)))
     notes += [QUALITY[entry.quality].in_language(language), f"{text['formula']}: {entry.formula}", *entry.limits]
     if entry.subject.kind == "programme":
         paper.words(". ".join(note.rstrip(".") for note in notes) + ".", size=8, quiet=True)
@@ -113,9 +119,7 @@ def _figure(paper: _Paper, entry: Assessed, report: Report) -> None:
 
 
 def _value(value: float, unit: str, report: Report) -> str:
-    if unit == "%":
-        return percent(value, report.language)
-    return f"{number(value, report.language)} {unit}"
+    return amount(value, unit, words(report.language), report.language)
 
 
 def _citykeys(paper: _Paper, report: Report) -> None:
@@ -126,16 +130,56 @@ def _citykeys(paper: _Paper, report: Report) -> None:
     paper.title_line(text["citykeys"], 1)
     paper.words(view["lead"])
     for theme in view["themes"]:
-        paper.title_line(theme["title"], 2)
-        for figure in theme["figures"]:
-            paper.words(f"{figure['title']} ({figure['level']}), {figure['variant']}: {figure['value']}", bold=True)
-        for score in theme["scores"]:
-            paper.words(f"{score['title']} ({score['level']}): {score['value']}", bold=True)
-            paper.words(f"{score['justification']} ({score['by']})", size=8.5)
-        for absent in theme["absent"]:
-            paper.words(absent["explanation"], size=8.5)
-            paper.words(" · ".join(absent["titles"]), size=8, quiet=True)
-            paper.ln(0.8)
+        _theme(paper, theme, text)
+    paper.add_page()
+
+
+def _theme(paper: _Paper, theme: Mapping[str, Any], text: Mapping[str, str]) -> None:
+    """A page of its own: figures with goal and direction, scores, and all the rest with the reason."""
+    paper.add_page()
+    paper.title_line(theme["title"], 2)
+    paper.words(f"{theme['about']} {theme['story']}", quiet=True)
+    for figure in theme["figures"]:
+        paper.words(f"{figure['title']} ({figure['level']}), {figure['variant']}: {figure['value']}", bold=True)
+        notes = [("", figure["interval"]), (text["target"], figure["target"]), (text["trend"], figure["trend"])]
+        said = [text["ck_label"].format(name=name, count=each) if name else each for name, each in notes if each]
+        paper.words("; ".join(said), size=8, quiet=True)
+    for score in theme["scores"]:
+        paper.words(f"{score['title']} ({score['level']}): {score['value']}", bold=True)
+        paper.words(f"{score['justification']} ({score['by']})", size=8.5)
+    for absent in theme["absent"]:
+        paper.words(absent["explanation"], size=8, bold=True)
+        paper.words(" · ".join(absent["titles"]), size=7.5, quiet=True)
+        paper.ln(0.8)
+
+
+def _charter(paper: _Paper, report: Report) -> None:
+    """The four commitments, each with what was entered and counted."""
+    text = words(report.language)
+    if report.charter:
+        paper.title_line(text["charter"], 1)
+    for each in report.charter:
+        paper.title_line(f"{each.number}. {each.title}", 2)
+        for said in each.statements:
+            line = text["ck_label"].format(name=said.title, count=said.text)
+            paper.words(f"{line} ({text[f'origin_{said.origin}']})")
+        for pilot in each.pilots:
+            part = "–" if pilot.taking_part is None else number(pilot.taking_part, report.language)
+            paper.words(f"{pilot.title}: {part} {pilot.counted}", quiet=True)
+
+
+def _entered(paper: _Paper, report: Report) -> None:
+    """What the city entered, with day and source."""
+    text, language, entered = words(report.language), report.language, report.entered
+    if entered is None:
+        return
+    paper.title_line(text["entered_title"], 1)
+    paper.words(text["entered_lead"].format(edition=entered.edition), quiet=True)
+    for each in entered.quantities:
+        value = amount(each.value, each.unit, text, language)
+        paper.words(f"{each.title}: {value} ({day(each.day, language)}; {each.source})", size=8.5)
+    for target in entered.targets:
+        paper.words(f"{target.title}: {target_text(target, language)} ({target.source})", size=8.5)
 
 
 def _missing(paper: _Paper, report: Report) -> None:
