@@ -1,12 +1,22 @@
 """What a process says of its own use of the machine."""
 
 import asyncio
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from schemas.codec import decode
+from schemas.envelope import Event
 from schemas.status import DeviceStatus
-from services.runtime.usage import CPU_S, ENERGY_J, EVENTS, Meter, Rapl, tell_usage
+from services.aggregator.kpis.inputs import ProcessUse, UsedHour
+from services.aggregator.kpis.results import Period
+from services.aggregator.points import raw_point
+from services.aggregator.usage import read_usage
+from services.embedded.series import SqliteStore
+from services.ingest.pipeline import outgoing
+from services.runtime.usage import CPU_S, ENERGY_J, EVENTS, Meter, Rapl, Span, statement, tell_usage
 
 DEVICE = "d_0123456789abcdef"
 
@@ -103,3 +113,49 @@ async def test_a_process_tells_its_use_until_it_ends() -> None:
         assert each.device == DEVICE
         assert gauges(each)[CPU_S] >= 0
         assert ENERGY_J not in gauges(each)
+
+
+PARIS = ZoneInfo("Europe/Paris")
+DAY = date(2026, 3, 2)
+
+
+async def read_back(folder: Path, said: list[tuple[str, Span, datetime]]) -> tuple[ProcessUse, ...]:
+    """Statements on their way: to the log, out of it, to the store, and into the report of a day."""
+    points = []
+    for number, (device, span, at) in enumerate(said):
+        record = outgoing(Event(f"{number:032x}", "garonne", statement(device, span, at)))
+        assert record.topic == "garonne.status"
+        point = raw_point(decode(record.value))
+        assert point is not None
+        points.append(point)
+    async with SqliteStore(folder / "series.sqlite") as store:
+        assert await store.write(points) == []
+        return await read_usage(store, PARIS, Period(DAY, DAY + timedelta(days=1)))
+
+
+async def test_a_statement_reaches_the_report_through_the_log(tmp_path: Path) -> None:
+    """In the local hour of the middle of its span; the last hour of the day is told after midnight."""
+    first = datetime(2026, 3, 2, 1, 10, tzinfo=PARIS).astimezone(UTC)
+    last = datetime(2026, 3, 3, 0, 10, tzinfo=PARIS).astimezone(UTC)
+    other_day = datetime(2026, 3, 2, 0, 20, tzinfo=PARIS).astimezone(UTC)
+    span = Span(12.5, 3600.0, 40, None)
+    (process,) = await read_back(tmp_path, [(DEVICE, span, first), (DEVICE, span, last), (DEVICE, span, other_day)])
+    assert process.id == DEVICE
+    assert process.hours == {
+        (DAY, 0): UsedHour(12.5, 3600.0, 40.0, None),
+        (DAY, 23): UsedHour(12.5, 3600.0, 40.0, None),
+    }
+
+
+async def test_statements_around_a_restart_are_added_up(tmp_path: Path) -> None:
+    """Their energy is known if each counted it, and open if one did not; processes stay apart."""
+    at = datetime(2026, 3, 2, 12, 30, tzinfo=UTC)
+    counted, open_ = Span(1.0, 900.0, 1, 5.0), Span(2.0, 900.0, 2, None)
+    later = at + timedelta(minutes=20)
+    other = "d_fedcba9876543210"
+    one, two = await read_back(
+        tmp_path,
+        [(DEVICE, counted, at), (DEVICE, counted, later), (other, counted, at), (other, open_, later)],
+    )
+    assert list(one.hours.values()) == [UsedHour(2.0, 1800.0, 2.0, 10.0)]
+    assert list(two.hours.values()) == [UsedHour(3.0, 1800.0, 3.0, None)]
