@@ -20,6 +20,7 @@ pytestmark = pytest.mark.servers
 SERVICES = [
     "aggregator",
     "grafana",
+    "grafana-setup",
     "influxdb",
     "influxdb-setup",
     "ingest",
@@ -30,7 +31,7 @@ SERVICES = [
     "report",
     "tools",
 ]
-ONCE = {"influxdb-setup", "kafka-setup"}
+ONCE = {"grafana-setup", "influxdb-setup", "kafka-setup"}
 """Ends when it is done: it has no health to check."""
 COMMANDS = {"tools"}
 """Is run by hand: `up` starts none of it."""
@@ -172,6 +173,7 @@ def test_each_service_has_only_the_secrets_it_needs(project: Mapping[str, Any]) 
     assert held["report"] == {"garonne.key", "ca.crt", "report.token"}
     client = {"grafana-client.crt", "grafana-client.key"}
     assert held["grafana"] == {"grafana_admin.password", "grafana.token"} | client | served["grafana"]
+    assert held["grafana-setup"] == {"grafana_admin.password", "ca.crt"}
     assert held["prometheus"] == served["prometheus"] | figures
     assert held["influxdb"] == served["influxdb"]
     assert held["mosquitto"] == set()
