@@ -254,4 +254,12 @@ def _hazards(day: date, number: int, chance: random.Random) -> list[Point]:
         "state": "[0,[],[]]",
     }
     cause = "27" if number % 2 else "3"
-    return [Point("hazard", (("cause", cause),), tuple(sorted(fields.items())), _ns(day, 40_000))]
+    near: dict[str, FieldValue] = {"events": 1}
+    for who, slower_mps in (("aware", 3.0), ("unaware", 0.5)):
+        near |= {f"{who}_vehicles": 8, f"{who}_far": 20, f"{who}_near": 20}
+        near |= {f"{who}_far_mps": 240.0, f"{who}_near_mps": round(20 * (12.0 - slower_mps + chance.gauss(0, 0.3)), 2)}
+    tags = (("cause", cause), ("zone", PLACES[0][0]))
+    return [
+        Point("hazard", (("cause", cause),), tuple(sorted(fields.items())), _ns(day, 40_000)),
+        Point("hazard_exposure", tags, tuple(sorted(near.items())), _ns(day, 40_020)),
+    ]
