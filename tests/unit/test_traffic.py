@@ -148,7 +148,8 @@ class _City:
         self._read += len(batch)
         placed = [Placed(each, Event("0" * 32, "x", record)) for each, record in zip(batch, records, strict=True)]
         for point in (await self._projection.take(placed)).derived:
-            self.points[_zone_and_time(point)] = dict(point.fields)
+            if point.measurement == "traffic":
+                self.points[_zone_and_time(point)] = dict(point.fields)
 
 
 def _zone_and_time(point: Point) -> tuple[str, int]:
