@@ -57,7 +57,7 @@ def _shared(entry: Assessed, report: Report, words: Words) -> list[tuple[str, st
     return rows
 
 
-def _result(entry: Assessed, report: Report, words: Words) -> dict[str, str]:
+def _result(entry: Assessed, report: Report, words: Words) -> dict[str, Any]:
     language, compared = report.language, entry.comparison
     change = None if compared is None else compared.change_percent
     return {
@@ -66,7 +66,7 @@ def _result(entry: Assessed, report: Report, words: Words) -> dict[str, str]:
         "value": amount(entry.value, entry.unit, words, language),
         "interval": interval_text(entry, words, language),
         "period": _days(entry.period),
-        "baseline": "–" if compared is None else _days(compared.period),
+        "baseline": ["–"] if compared is None else _days(compared.period),
         "before": _before(entry, words, report),
         "change": "–" if change is None else signed_percent(change, language),
         "target": "–" if entry.target is None else target_text(entry.target, language, entry.unit),
@@ -85,7 +85,7 @@ def _before(entry: Assessed, words: Words, report: Report) -> str:
     return amount(compared.baseline_amount, compared.unit or "", words, report.language)
 
 
-def _days(period: Period) -> str:
+def _days(period: Period) -> list[str]:
     """ISO days, the last one included: short, and the same in both languages."""
     last: date = period.end - timedelta(days=1)
-    return period.start.isoformat() if last == period.start else f"{period.start} – {last}"
+    return [str(day) for day in sorted({period.start, last})]

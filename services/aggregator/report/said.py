@@ -28,7 +28,11 @@ def interval_text(entry: Assessed, words: Words, language: Language) -> str:
     """`between … and … (95%)`; empty where there is none."""
     if entry.interval is None:
         return ""
-    low, high = (amount(each, entry.unit, words, language) for each in (entry.interval.low, entry.interval.high))
+    between = entry.interval
+    if entry.unit == "%":
+        low, high = percent(between.low, language), percent(between.high, language)
+    else:  # the value beside it has the unit
+        low, high = small(between.low, language), small(between.high, language)
     return words["interval"].format(low=low, high=high)
 
 
