@@ -1,47 +1,59 @@
 """The junctions that are in memory, by partition of the log, and the passages that news about them changes.
 
 As for minutes (`traffic`), a passage is known for certain only while all messages about it are in memory; for an
-older one the log is read again. A map, the signals and the vehicles of a junction share a key, so a partition.
+older one the log is read again, some 25 minutes of it (docs/adr/0025). The signals and the vehicles of a junction share
+a key, so a partition. Maps are read back from the time series (`mobility.maps`).
 """
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from functools import partial
 from typing import Final, NamedTuple
 
 from schemas.envelope import Event
 from schemas.mobility import IntersectionGeometry, PriorityRequest, PriorityStatus, SignalState, VehicleState
+from services.aggregator.mobility.crossings import BACK_MS
 from services.aggregator.mobility.fixes import fix_of
 from services.aggregator.mobility.geometry import Junction
 from services.aggregator.mobility.hours import HOUR_MS, crowd_bit
+from services.aggregator.mobility.maps import DAY_MS
 from services.aggregator.mobility.points import passage_point, signal_points
 from services.aggregator.mobility.requests import RequestKey, priority_points, request_key
-from services.aggregator.mobility.signals import ASKED_BEFORE_MS, STALE_MS
-from services.aggregator.mobility.slots import AHEAD_MS, BACK_MS, MAP_MS, SLOT_MS, ZoneRecords, slot_of, slots_of
+from services.aggregator.mobility.slots import AHEAD_MS, SLOT_MS, ZoneRecords, slot_of, slots_of
+from services.aggregator.mobility.tracking import LOOK_BACK_MS
+from services.aggregator.mobility.zones import BEFORE_MS
 from services.aggregator.points import instant, milliseconds
-from services.aggregator.ports import Incoming, Log, Partition, Point
+from services.aggregator.ports import Incoming, Log, Partition, Point, Row, Store
 from services.aggregator.rereading import records_since
 from services.aggregator.rollups import Crowd
 from services.aggregator.telemetry import AggregatorTelemetry
-from services.aggregator.traffic import HORIZON_MS, MARGIN_MS
+from services.aggregator.traffic import HORIZON_MS
 
 __all__ = ["Changes", "JunctionRecord", "Junctions"]
 
 JunctionRecord = VehicleState | SignalState | IntersectionGeometry | PriorityRequest | PriorityStatus
 
 _CELL: Final = "q:"
-_WINDOW_MS: Final = BACK_MS + AHEAD_MS + 2 * SLOT_MS
-_KEPT_MS: Final = _WINDOW_MS + MARGIN_MS + MAP_MS + 600_000
-_MAPS_KEPT_MS: Final = _KEPT_MS + 2 * MAP_MS
+_EARLY_MS: Final = 60_000
+"""What is dated more than a minute ahead of its reception changes nothing: what its vehicle met nobody can tell."""
+
+_DEPENDS_MS: Final = BACK_MS + LOOK_BACK_MS
+_WINDOW_MS: Final = _DEPENDS_MS + BEFORE_MS + SLOT_MS + _EARLY_MS
+_KEPT_MS: Final = _WINDOW_MS + 300_000
+"""28 minutes: what comes five minutes late is still told from memory."""
+
+_EARLIEST: Final = timedelta(milliseconds=-_EARLY_MS)
+_LATEST: Final = timedelta(milliseconds=HORIZON_MS)
+_MAPS_BACK_MS: Final = 40 * DAY_MS
 
 
-class News(NamedTuple):
-    """Whose minutes a record may change: those of a vehicle, a request, or all vehicles, that begin in [low, high]."""
+class Told(NamedTuple):
+    """A record that is believed, with its own time."""
 
-    zone: str
-    of: str | RequestKey | None
-    low_ms: int
-    high_ms: int
+    incoming: Incoming
+    record: JunctionRecord
+    at_ms: int
 
 
 class _Zones(dict[str, ZoneRecords]):
@@ -72,55 +84,51 @@ class Changes(NamedTuple):
 
 
 class _Kept:
-    """What is in memory of one partition: all that was received since `complete_from_ms`, maps since `maps_from_ms`."""
+    """What is in memory of one partition: all that was received since `complete_from_ms`."""
 
     def __init__(self, surveyed: Mapping[str, Junction]) -> None:
         self.complete_from_ms: int | None = None
-        self.maps_from_ms: int | None = None
         self.zones = _Zones(surveyed)
         self.requests: dict[tuple[str, RequestKey], set[PriorityRequest | PriorityStatus]] = defaultdict(set)
 
+    @property
+    def known_from_ms(self) -> int:
+        """All that the minutes from here on depend on is in memory."""
+        return 2**62 if self.complete_from_ms is None else self.complete_from_ms + _EARLY_MS + _DEPENDS_MS
+
     def knows(self, at_ms: int) -> bool:
         """Whether all that the passages around an instant depend on is in memory."""
-        complete_ms, maps_ms = self.complete_from_ms, self.maps_from_ms
-        if complete_ms is None or maps_ms is None:
-            return False
-        return at_ms - _WINDOW_MS - MARGIN_MS >= complete_ms and _maps_from(at_ms) >= maps_ms
+        return self.complete_from_ms is not None and at_ms - _WINDOW_MS >= self.complete_from_ms
 
     def forget(self, now_ms: int) -> None:
         """Drop what is well in the past of the newest receive time."""
-        if self.complete_from_ms is None or self.maps_from_ms is None:
-            return
         bound_ms = slot_of(now_ms) - _KEPT_MS
-        if bound_ms < self.complete_from_ms + SLOT_MS:
+        if self.complete_from_ms is None or bound_ms < self.complete_from_ms + SLOT_MS:
             return
         self.complete_from_ms = bound_ms
-        self.maps_from_ms = max(self.maps_from_ms, slot_of(now_ms) - _MAPS_KEPT_MS)
-        for name, zone in list(self.zones.items()):
-            zone.forget(self.complete_from_ms + MARGIN_MS, self.maps_from_ms + MARGIN_MS - MAP_MS)
-            if not zone:
-                del self.zones[name]
+        for zone in self.zones.values():
+            zone.forget(bound_ms + _EARLY_MS)
+        bound = instant(bound_ms + _EARLY_MS)
         for key, records in list(self.requests.items()):
-            bound = instant(self.complete_from_ms + MARGIN_MS)
             self.requests[key] = {record for record in records if record.observed_at >= bound}
             if not self.requests[key]:
                 del self.requests[key]
-
-
-def _maps_from(at_ms: int) -> int:
-    first_ms = at_ms - _WINDOW_MS
-    return first_ms - first_ms % MAP_MS - MAP_MS - MARGIN_MS
 
 
 class Junctions:
     """Passages of all partitions of this process."""
 
     def __init__(
-        self, log: Log, telemetry: AggregatorTelemetry, surveyed: Mapping[str, Junction] | None = None
+        self,
+        log: Log,
+        telemetry: AggregatorTelemetry,
+        surveyed: Mapping[str, Junction] | None = None,
+        store: Store | None = None,
     ) -> None:
-        """`surveyed`: the lanes of junctions, by their id, where the site's file says them."""
+        """`surveyed`: the lanes of junctions, by their id, where the site's file says them; `store`: where maps are."""
         self._log = log
         self._telemetry = telemetry
+        self._store = store
         self._kept: dict[Partition, _Kept] = defaultdict(partial(_Kept, surveyed or {}))
 
     def forget(self, lost: frozenset[Partition]) -> None:
@@ -133,102 +141,110 @@ class Junctions:
         self._kept.clear()
 
     async def take(self, placed: Sequence[tuple[Incoming, Event]]) -> Changes:
-        """The points of passages, requests and signals that a batch changes.
+        """The points of passages, requests, signals and maps that a batch changes.
 
         Raises:
-            Unavailable: the log cannot be read now.
+            Unavailable: the log or the store cannot be read now.
         """
-        told: dict[Partition, list[tuple[Incoming, JunctionRecord]]] = defaultdict(list)
+        told: dict[Partition, list[Told]] = defaultdict(list)
         for incoming, event in placed:
-            if isinstance(event.record, JunctionRecord) and _is_believed(event.record):
-                told[incoming.topic, incoming.partition].append((incoming, event.record))
+            record = event.record
+            if isinstance(record, JunctionRecord) and (at_ms := _believed(record)) is not None:
+                told[incoming.topic, incoming.partition].append(Told(incoming, record, at_ms))
         changes = Changes([], defaultdict(int))
         for place, records in told.items():
             await self._of_partition(place, records, changes)
         return changes
 
-    async def _of_partition(
-        self, place: Partition, believed: Sequence[tuple[Incoming, JunctionRecord]], changes: Changes
-    ) -> None:
-        kept, first_offset = self._kept[place], believed[0][0].offset
+    async def _of_partition(self, place: Partition, told: Sequence[Told], changes: Changes) -> None:
+        kept, first_offset = self._kept[place], told[0].incoming.offset
         if kept.complete_from_ms is None and first_offset == 0:
-            kept.complete_from_ms = kept.maps_from_ms = -(2**62)
-        unknown = [at_ms for _, record in believed if not kept.knows(at_ms := _first_ms(record))]
+            kept.complete_from_ms = -(2**62)
+        mapped_ms = await self._hear_maps(kept, told, changes)
+        unknown = [at_ms for at_ms in (*(each.at_ms for each in told), *mapped_ms) if not kept.knows(at_ms)]
         if unknown:
-            from_ms = min(min(unknown) - _WINDOW_MS - MARGIN_MS, _maps_from(min(unknown)))
+            from_ms = min(unknown) - _WINDOW_MS
             async for record in records_since(self._log, place, from_ms, first_offset):
-                if isinstance(record, JunctionRecord) and _is_believed(record):
-                    _remember(kept, record)
-            kept.complete_from_ms = kept.maps_from_ms = from_ms
+                if isinstance(record, JunctionRecord) and (at_ms := _believed(record)) is not None:
+                    _remember(kept, record, at_ms)
+            for zone in kept.zones.values():
+                zone.begin_anew()
+            kept.complete_from_ms = from_ms
             self._telemetry.reread.inc()
-        _change(kept, [record for _, record in believed], changes)
-        kept.forget(max(incoming.timestamp_ms for incoming, _ in believed))
+        _change(kept, told, changes)
+        kept.forget(max(each.incoming.timestamp_ms for each in told))
+
+    async def _hear_maps(self, kept: _Kept, told: Sequence[Told], changes: Changes) -> list[int]:
+        """The maps of a batch, after what is stored; gives the instants from which on other lanes hold."""
+        mapped_ms = []
+        for zone_name in {_zone_of(each.record) for each in told}:
+            maps = kept.zones[zone_name].maps
+            if not maps.is_loaded:
+                maps.load(await self._stored_maps(zone_name, max(each.at_ms for each in told)))
+        for each in told:
+            if isinstance(each.record, IntersectionGeometry):
+                zone_name = each.record.intersection
+                point, from_ms = kept.zones[zone_name].add_map(each.record)
+                if point is not None:
+                    changes.points.append(point)
+                if from_ms is not None:
+                    mapped_ms.append(from_ms)
+        return mapped_ms
+
+    async def _stored_maps(self, zone: str, at_ms: int) -> Sequence[Row]:
+        if self._store is None:
+            return ()
+        rows = await self._store.select("map", tags={"zone": zone}, start=instant(at_ms - _MAPS_BACK_MS))
+        return rows or await self._store.select("map", tags={"zone": zone})
 
 
-def _is_believed(record: JunctionRecord) -> bool:
-    """Whether it comes in time to change a passage, and tells of a junction rather than of a cell."""
+def _believed(record: JunctionRecord) -> int | None:
+    """Its time, if it comes in time to change a passage and tells of a junction rather than of a cell.
+
+    A map is taken whenever it comes: it holds from its reception at the latest.
+    """
     if _zone_of(record).startswith(_CELL):
-        return False
-    return -MARGIN_MS <= milliseconds(record.received_at) - milliseconds(record.observed_at) <= HORIZON_MS
+        return None
+    if isinstance(record, IntersectionGeometry):
+        return milliseconds(record.received_at)
+    return milliseconds(record.observed_at) if _EARLIEST <= record.received_at - record.observed_at <= _LATEST else None
 
 
 def _zone_of(record: JunctionRecord) -> str:
     return record.zone if isinstance(record, VehicleState) else record.intersection
 
 
-def _first_ms(record: JunctionRecord) -> int:
-    """The earliest instant that a record tells of: a map holds from the start of its quarter of an hour on."""
-    at_ms = milliseconds(record.observed_at)
-    return at_ms - at_ms % MAP_MS if isinstance(record, IntersectionGeometry) else at_ms
-
-
-def _remember(kept: _Kept, record: JunctionRecord) -> News | None:
-    """Put a record into memory; nothing for one that says nothing new."""
-    at_ms = milliseconds(record.observed_at)
-    if isinstance(record, (PriorityRequest, PriorityStatus)):
-        key = request_key(record)
-        if key is None or record in kept.requests[record.intersection, key]:
-            return None
-        kept.requests[record.intersection, key].add(record)
-        return News(record.intersection, key, at_ms - SLOT_MS - AHEAD_MS, at_ms + BACK_MS)
-    zone = kept.zones[_zone_of(record)]
+def _remember(kept: _Kept, record: JunctionRecord, at_ms: int) -> tuple[str, RequestKey] | None:
+    """Put a record into memory; gives the request that it says something new of."""
     if isinstance(record, VehicleState):
-        fix = fix_of(record)
-        if fix is None or not zone.add_fix(fix):
-            return None
-        return News(_zone_of(record), fix.vehicle, at_ms - SLOT_MS - AHEAD_MS, at_ms + BACK_MS)
-    if isinstance(record, SignalState):
-        # A change can be dated two seconds before the message that tells of it, a crossing five after its anchor.
-        return (
-            News(_zone_of(record), None, at_ms - SLOT_MS - 10_000, at_ms + BACK_MS) if zone.add_signal(record) else None
-        )
-    slot_ms = at_ms - at_ms % MAP_MS
-    return News(_zone_of(record), None, slot_ms, slot_ms + 2 * MAP_MS) if zone.add_map(record) else None
+        fix = fix_of(record, at_ms)
+        if fix is not None:
+            kept.zones[record.zone].add_fix(fix)
+    elif isinstance(record, SignalState):
+        kept.zones[record.intersection].add_signal(record, at_ms)
+    elif isinstance(record, (PriorityRequest, PriorityStatus)):
+        key = request_key(record)
+        if key is not None and record not in kept.requests[record.intersection, key]:
+            kept.requests[record.intersection, key].add(record)
+            return record.intersection, key
+    return None
 
 
-def _change(kept: _Kept, records: Sequence[JunctionRecord], changes: Changes) -> None:
-    """The points of all minutes of vehicles and requests that these records may change."""
-    dirty: dict[tuple[str, str], set[int]] = defaultdict(set)
-    spoken: dict[str, set[int]] = defaultdict(set)
-    points = changes.points
-    for news in {news for record in records if (news := _remember(kept, record)) is not None}:
-        if isinstance(news.of, tuple):
-            minutes = (news.low_ms, news.high_ms)
-            for point in priority_points(news.zone, kept.requests[news.zone, news.of], minutes):
-                changes.add(point, "role", news.of[0])
-            continue
-        zone = kept.zones[news.zone]
-        for vehicle in list(zone.fixes) if news.of is None else [news.of]:
-            dirty[news.zone, vehicle].update(
-                each for each in zone.minutes(vehicle) if news.low_ms <= each <= news.high_ms
-            )
-    for record in (each for each in records if isinstance(each, SignalState)):
-        at_ms = milliseconds(record.observed_at)
-        minutes_of = kept.zones[record.intersection].signal_minutes
-        spoken[record.intersection] |= minutes_of(at_ms - SLOT_MS - STALE_MS, at_ms + ASKED_BEFORE_MS + STALE_MS)
-    for zone_name, starts in sorted(spoken.items()):
-        for start_ms in sorted(starts):
-            points += signal_points(zone_name, kept.zones[zone_name].shown(start_ms).signals, start_ms)
-    for (zone_name, vehicle), starts in sorted(dirty.items()):
-        for slot in slots_of(zone_name, kept.zones[zone_name], vehicle, starts):
-            changes.add(passage_point(slot), "station", vehicle)
+def _change(kept: _Kept, told: Sequence[Told], changes: Changes) -> None:
+    """The points of all minutes of signals, vehicles and requests that these records may change."""
+    asked: dict[tuple[str, RequestKey], list[int]] = defaultdict(list)
+    for _, record, at_ms in told:
+        news = _remember(kept, record, at_ms)
+        if news is not None:
+            asked[news].append(at_ms)
+    for (zone_name, key), times in sorted(asked.items()):
+        minutes = (min(times) - SLOT_MS - AHEAD_MS, max(times) + BACK_MS)
+        for point in priority_points(zone_name, kept.requests[zone_name, key], minutes):
+            changes.add(point, "role", key[0])
+    for zone_name in sorted({_zone_of(each.record) for each in told}):
+        zone = kept.zones[zone_name]
+        for start_ms in zone.spoken():
+            changes.points.extend(signal_points(zone_name, zone.signals, start_ms))
+        for vehicle, starts in sorted(zone.changed(kept.known_from_ms).items()):
+            for slot in slots_of(zone_name, zone, vehicle, starts):
+                changes.add(passage_point(slot), "station", vehicle)

@@ -52,6 +52,7 @@ TAGS: Final = {
     "traffic": ("window", "zone"),
     "traffic_hour": ("zone",),
     "hazard": ("cause",),
+    "map": ("zone",),
     "passage": ("approach", "signal_group", "station", "zone"),
     "priority": ("role", "zone"),
     "signal": ("signal_group", "zone"),
@@ -84,7 +85,8 @@ _MOST_CONTRACT_VA: Final = 250_000
 
 def milliseconds(instant: datetime) -> int:
     """Unix milliseconds of an aware instant, exactly."""
-    return (instant - _EPOCH) // timedelta(milliseconds=1)
+    since = instant - _EPOCH
+    return since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000
 
 
 def instant(at_ms: int) -> datetime:

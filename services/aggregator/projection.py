@@ -100,7 +100,7 @@ class Projection:
         self._partition_of: dict[SeriesKey, Partition] = {}
         self._minutes: dict[Partition, Minutes] = defaultdict(Minutes)
         self._hours: dict[Partition, Hours] = defaultdict(lambda: Hours(store, zone))
-        self._junctions = Junctions(log, telemetry, surveyed)
+        self._junctions = Junctions(log, telemetry, surveyed, store)
         self._hazards = Hazards(store)
         self._stations = Stations(log, telemetry)
         self._exposures = Exposures(log, telemetry)

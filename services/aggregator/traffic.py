@@ -4,7 +4,9 @@ A minute's figures are a function of the set of messages about it. Only while al
 for certain: `complete_from_ms` says from when on. For an older minute the log is read again (`Missing`).
 """
 
-from dataclasses import dataclass, field
+import math
+from array import array
+from bisect import bisect_left
 from math import fsum
 from typing import Final, NamedTuple
 
@@ -22,6 +24,8 @@ HORIZON_MS: Final = 6 * 3_600_000
 
 _NOT_VEHICLES: Final = frozenset({1, 15})  # pedestrian, roadside unit
 _KEPT_MINUTES: Final = 30
+_SILENT: Final = -math.inf
+_UNKNOWN: Final = math.nan
 
 
 class Sample(NamedTuple):
@@ -67,12 +71,51 @@ def sample_of(record: VehicleState, at_ms: int) -> Sample | None:
     return Sample(record.zone, record.vehicle, at_ms, record.speed_mps)
 
 
-@dataclass
-class Minutes:
-    """The minutes of one partition of the log that are in memory."""
+class _Voice:
+    """What a vehicle said in a minute: instants within it, and at each the highest speed; 10 bytes for each."""
 
-    complete_from_ms: int | None = None
-    _samples: dict[tuple[str, int], dict[tuple[str, int], float | None]] = field(default_factory=dict)
+    __slots__ = ("_at", "_mean_mps", "_speeds")
+
+    def __init__(self) -> None:
+        self._at = array("H")
+        self._speeds = array("d")
+        self._mean_mps: float | None = _UNKNOWN
+
+    def __len__(self) -> int:
+        return len(self._at)
+
+    def add(self, at_ms: int, speed_mps: float | None) -> bool:
+        """Take what it said at an instant; whether that is new."""
+        speed = _SILENT if speed_mps is None else speed_mps
+        times = self._at
+        if not times or at_ms > times[-1]:
+            times.append(at_ms)
+            self._speeds.append(speed)
+        elif times[index := bisect_left(times, at_ms)] != at_ms:
+            times.insert(index, at_ms)
+            self._speeds.insert(index, speed)
+        elif speed > self._speeds[index]:
+            self._speeds[index] = speed
+        else:
+            return False
+        self._mean_mps = _UNKNOWN
+        return True
+
+    @property
+    def mean_mps(self) -> float | None:
+        """The mean of its speeds; `None` if it said none."""
+        if self._mean_mps is _UNKNOWN:
+            said = [speed for speed in self._speeds if speed != _SILENT]
+            self._mean_mps = fsum(said) / len(said) if said else None
+        return self._mean_mps
+
+
+class Minutes:
+    """The minutes of one partition of the log that are in memory: 40 minutes, 10 bytes for a message."""
+
+    def __init__(self, complete_from_ms: int | None = None) -> None:
+        self.complete_from_ms = complete_from_ms
+        self._samples: dict[tuple[str, int], dict[str, _Voice]] = {}
 
     def knows(self, sample: Sample) -> bool:
         """Whether every earlier message about the sample's minute is in memory."""
@@ -81,27 +124,23 @@ class Minutes:
 
     def add(self, sample: Sample) -> tuple[str, int] | None:
         """Take a sample; gives its minute if that has news, `None` for a duplicate."""
-        minute = (sample.zone, sample.at_ms - sample.at_ms % MINUTE_MS)
-        known = self._samples.setdefault(minute, {})
-        key = (sample.vehicle, sample.at_ms)
-        speed = sample.speed_mps
-        if key in known:
-            before = known[key]
-            if speed is None or (before is not None and before >= speed):
-                return None
-        known[key] = speed
-        return minute
+        zone, vehicle, at_ms, speed_mps = sample
+        within_ms = at_ms % MINUTE_MS
+        minute = (zone, at_ms - within_ms)
+        voices = self._samples.get(minute)
+        if voices is None:
+            voices = self._samples[minute] = {}
+        voice = voices.get(vehicle)
+        if voice is None:
+            voice = voices[vehicle] = _Voice()
+        return minute if voice.add(within_ms, speed_mps) else None
 
     def figures(self, minute: tuple[str, int]) -> MinuteFigures:
         """The figures of a minute in memory."""
-        speeds: dict[str, list[float]] = {}
-        for (vehicle, _), speed in self._samples[minute].items():
-            of_vehicle = speeds.setdefault(vehicle, [])
-            if speed is not None:
-                of_vehicle.append(speed)
-        means = [fsum(each) / len(each) for each in speeds.values() if each]
+        voices = self._samples[minute].values()
+        means = [mean_mps for each in voices if (mean_mps := each.mean_mps) is not None]
         mean = fsum(means) / len(means) if means else None
-        return MinuteFigures(*minute, len(speeds), len(self._samples[minute]), mean)
+        return MinuteFigures(*minute, len(voices), sum(map(len, voices)), mean)
 
     def between(self, zone: str, start_ms: int, end_ms: int) -> list[MinuteFigures] | None:
         """The minutes of a junction that begin in [start, end); `None` if not all of them are in memory."""

@@ -1,122 +1,179 @@
-"""Where the track of a vehicle crosses a stop line, and the approach that leads there. Pure."""
+"""Where a vehicle crossed a stop line, and the approach that led there. Pure."""
 
 from collections.abc import Sequence
-from itertools import pairwise
 from math import fsum
 from typing import Final, NamedTuple
 
 from services.aggregator.mobility.fixes import Fix
-from services.aggregator.mobility.geometry import Ingress, Junction, Place
+from services.aggregator.mobility.geometry import Ingress, Junction
+from services.aggregator.mobility.nearby import BESIDE_M, BEYOND_M, Nearby, Step, heading_gap_deg, is_on
+from services.aggregator.mobility.tracking import (
+    GONE_M,
+    LONGEST_GAP_MS,
+    LOOK_BACK_MS,
+    Found,
+    Tracker,
+    index_of,
+    slot_of,
+)
+from services.aggregator.mobility.trails import Trail
 
-__all__ = ["BEYOND_M", "Crossing", "Step", "crossings_of", "heading_gap_deg", "is_on"]
+__all__ = [
+    "APPROACH_M",
+    "BACK_MS",
+    "BEYOND_M",
+    "Crossing",
+    "Crossings",
+    "Step",
+    "crossings_of",
+    "heading_gap_deg",
+    "is_on",
+]
 
 APPROACH_M: Final = 300.0
-_BESIDE_M: Final = 5.0
-_HEADING_DEG: Final = 30.0
-_SHOWS_HEADING_MPS: Final = 1.0
-_LONGEST_GAP_MS: Final = 5_000
+BACK_MS: Final = 900_000
+"""What a vehicle did more than a quarter of an hour before a minute does not change its passages in the minute."""
+
+RIVALS_MS: Final = 60_000
 _APART_MS: Final = 10_000
-_GONE_M: Final = 3.0
-_BACK_M: Final = 20.0
+_AFTER_MS: Final = 60_000
 _JUDGED_M: Final = 100.0
-BEYOND_M: Final = 100.0
-"""How far behind the far end of its map a lane is believed to go straight on."""
-
-
-class Step(NamedTuple):
-    """A fix on a lane."""
-
-    fix: Fix
-    place: Place
 
 
 class Crossing(NamedTuple):
-    """A stop line that was crossed: the lane, the steps before it by time, the instant, and what went on after it."""
+    """A stop line that was crossed: the lane, the steps before it by time, the instant, and the fixes behind it.
+
+    `beside_m` is how far beside the lane's middle it came along the last 100 m.
+    """
 
     lane: Ingress
     steps: tuple[Step, ...]
-    after: tuple[Step, ...]
+    after: tuple[Fix, ...]
     at_ms: float
     speed_mps: float
     gap_ms: int
     beside_m: float
 
 
-def crossings_of(track: Sequence[Fix], junction: Junction) -> list[Crossing]:
-    """The crossings of a track, by time. Of lanes that it seems to have crossed at once, the nearest counts."""
-    found: list[Crossing] = []
-    for lane in junction.lanes:
-        found += _on_lane(track, lane, junction)
-    kept: list[Crossing] = []
-    for crossing in sorted(found, key=lambda each: (each.beside_m, each.at_ms, each.lane.lane_id)):
-        if all(abs(crossing.at_ms - each.at_ms) > _APART_MS for each in kept):
-            kept.append(crossing)
-    return sorted(kept, key=lambda each: each.at_ms)
+class _Line(NamedTuple):
+    """What decides between crossings of one moment."""
+
+    beside_m: float
+    at_ms: float
+    lane_id: int
 
 
-def heading_gap_deg(one_deg: float, other_deg: float) -> float:
-    """The angle between two headings, 0 to 180."""
-    return abs((one_deg - other_deg + 180) % 360 - 180)
+class Crossings:
+    """The crossings of one trail on one map: found as it grows, and told in full when asked for."""
 
+    __slots__ = ("_lines", "_nearby", "_steps", "_trail", "tracker")
 
-def _on_lane(track: Sequence[Fix], lane: Ingress, junction: Junction) -> list[Crossing]:
-    steps = [Step(fix, lane.place(junction.frame.offset(fix.latitude_deg, fix.longitude_deg))) for fix in track]
-    found, index, armed = [], None, True
-    for number, (before, after) in enumerate(pairwise(steps)):
-        # A vehicle that waits at the line wavers over it: the last time counts, and only once it has gone on.
-        if armed and before.place.before_m > 0 >= after.place.before_m and _follows(before, after) and is_on(before):
-            index = number
-        if index is not None and after.place.before_m <= -_GONE_M:
-            if steps[index].place.before_m <= lane.length_m + BEYOND_M:
-                found.append(_crossing(steps, index, lane))
-            index, armed = None, False
-        if after.place.before_m > _BACK_M:
-            index, armed = None, True
-    return found
+    def __init__(self, trail: Trail, nearby: Nearby) -> None:
+        self.tracker = Tracker(nearby)
+        self._trail = trail
+        self._nearby = nearby
+        self._lines: dict[Found, _Line] = {}
+        self._steps: dict[Found, tuple[Step, ...]] = {}
 
+    def rewind(self, index: int, at_ms: int) -> None:
+        """The trail is new from a fix on."""
+        self.tracker.rewind(index, at_ms)
+        for known in (self._lines, self._steps):
+            for found in [each for each in known if each.before_ms >= at_ms - LONGEST_GAP_MS]:
+                del known[found]
 
-def _crossing(steps: Sequence[Step], index: int, lane: Ingress) -> Crossing:
-    before, after = steps[index : index + 2]
-    approach = _approach(steps[: index + 1], lane)
-    gap_ms = after.fix.at_ms - before.fix.at_ms
-    share = before.place.before_m / (before.place.before_m - after.place.before_m)
-    at_ms = before.fix.at_ms + share * gap_ms
-    speed_mps = before.fix.speed_mps + share * (after.fix.speed_mps - before.fix.speed_mps)
-    judged = [step.place.beside_m for step in approach if step.place.before_m <= _JUDGED_M]
-    beside_m = fsum(judged) / len(judged) if judged else before.place.beside_m
-    return Crossing(lane, approach, _leaving(steps[index + 1 :]), at_ms, speed_mps, gap_ms, beside_m)
+    def forget(self, fixes: int, before_ms: int) -> None:
+        """The trail lost its first fixes, those before an instant."""
+        self.tracker.forget(fixes, before_ms)
+        for known in (self._lines, self._steps):
+            for found in [each for each in known if each.before_ms < before_ms]:
+                del known[found]
 
+    def settle(self, found: Found) -> None:
+        """Keep no more of a crossing than what decides between it and others."""
+        self._steps.pop(found, None)
 
-def _follows(before: Step, after: Step) -> bool:
-    return after.fix.at_ms - before.fix.at_ms <= _LONGEST_GAP_MS and after.place.beside_m <= 3 * _BESIDE_M
+    def counted(self, low_ms: int, high_ms: int) -> list[Found]:
+        """Crossings of [low, high), by last message before the line. Of lines crossed at once the nearest counts."""
+        counted = [each for each in self.tracker.found_between(low_ms, high_ms) if self._counts(each)]
+        return sorted(counted, key=lambda each: (each.before_ms, self._line(each).at_ms))
 
-
-def is_on(step: Step) -> bool:
-    """Whether it is on the lane and travels its way."""
-    if step.place.beside_m > _BESIDE_M:
+    def _counts(self, found: Found) -> bool:
+        rivals = self.tracker.found_between(found.before_ms - RIVALS_MS, found.before_ms + RIVALS_MS + 1)
+        if len(rivals) == 1:
+            return True
+        kept: list[float] = []
+        for each in sorted(rivals, key=self._line):
+            at_ms = self._line(each).at_ms
+            if all(abs(at_ms - other_ms) > _APART_MS for other_ms in kept):
+                if each == found:
+                    return True
+                kept.append(at_ms)
+        self.settle(found)
         return False
-    if step.fix.heading_deg is None or step.fix.speed_mps < _SHOWS_HEADING_MPS:
-        return True
-    return heading_gap_deg(step.fix.heading_deg, step.place.heading_deg) <= _HEADING_DEG
+
+    def _line(self, found: Found) -> _Line:
+        line = self._lines.get(found)
+        if line is None:
+            crossing = self.crossing(found)
+            line = self._lines[found] = _Line(crossing.beside_m, crossing.at_ms, crossing.lane.lane_id)
+        return line
+
+    def crossing(self, found: Found) -> Crossing:
+        """All of a crossing."""
+        lane, trail = self._nearby.lanes[found.lane], self._trail
+        index = index_of(trail, found.before_ms)
+        steps = self._steps.get(found)
+        if steps is None:
+            steps = self._steps[found] = self._approach(index, found.lane)
+        before = steps[-1]
+        beyond = self._step(trail[index + 1], found.lane)
+        gap_ms = beyond.fix.at_ms - before.fix.at_ms
+        share = before.place.before_m / (before.place.before_m - beyond.place.before_m)
+        speed_mps = before.fix.speed_mps + share * (beyond.fix.speed_mps - before.fix.speed_mps)
+        at_ms = before.fix.at_ms + share * gap_ms
+        return Crossing(lane, steps, self._leaving(index + 1), at_ms, speed_mps, gap_ms, _beside_m(steps))
+
+    def _step(self, fix: Fix, lane: int) -> Step:
+        return Step(fix, self._nearby.place(lane, self._nearby.offset(fix)))
+
+    def _approach(self, index: int, lane: int) -> tuple[Step, ...]:
+        """The steps that lead to the last one on this lane, back to the first behind the entry."""
+        kept: list[Step] = []
+        end_m = self._nearby.lanes[lane].length_m + BEYOND_M
+        for fix in self._trail.back(index, slot_of(self._trail.at_ms[index]) - BACK_MS):
+            step = self._step(fix, lane)
+            off = step.place.beside_m > 3 * BESIDE_M or not -GONE_M < step.place.before_m <= end_m
+            if off or (kept and kept[-1].fix.at_ms - fix.at_ms > 3 * LONGEST_GAP_MS):
+                break
+            kept.append(step)
+        return tuple(reversed(kept))
+
+    def _leaving(self, index: int) -> tuple[Fix, ...]:
+        """What the vehicle did behind the line, until it was silent or a minute had passed."""
+        times = self._trail.at_ms
+        end = index + 1
+        while end < len(times) and times[end] - times[end - 1] <= LONGEST_GAP_MS:
+            if times[end] - times[index] > _AFTER_MS:
+                break
+            end += 1
+        return tuple(self._trail.fixes(index, end))
 
 
-def _approach(steps: Sequence[Step], lane: Ingress) -> tuple[Step, ...]:
-    """The steps that lead to the last one on this lane, back to the first behind the entry."""
-    kept: list[Step] = []
-    for step in reversed(steps):
-        off = step.place.beside_m > 3 * _BESIDE_M or not -_GONE_M < step.place.before_m <= lane.length_m + BEYOND_M
-        if off or (kept and kept[-1].fix.at_ms - step.fix.at_ms > 3 * _LONGEST_GAP_MS):
-            break
-        kept.append(step)
-    return tuple(reversed(kept))
+def _beside_m(steps: Sequence[Step]) -> float:
+    since_ms = steps[-1].fix.at_ms - LOOK_BACK_MS
+    judged = [step.place.beside_m for step in steps if step.place.before_m <= _JUDGED_M and step.fix.at_ms >= since_ms]
+    return fsum(judged) / len(judged) if judged else steps[-1].place.beside_m
 
 
-def _leaving(steps: Sequence[Step]) -> tuple[Step, ...]:
-    """What the vehicle did behind the line, until it was silent or a minute had passed."""
-    kept: list[Step] = []
-    for step in steps:
-        since_ms = step.fix.at_ms - (kept[-1].fix.at_ms if kept else steps[0].fix.at_ms)
-        if since_ms > _LONGEST_GAP_MS or step.fix.at_ms - steps[0].fix.at_ms > 60_000:
-            break
-        kept.append(step)
-    return tuple(kept)
+def crossings_of(track: Sequence[Fix], junction: Junction) -> list[Crossing]:
+    """The crossings of the fixes of one vehicle, by time."""
+    if not track:
+        return []
+    trail = Trail(track[0].vehicle)
+    for fix in track:
+        trail.add(fix)
+    crossings = Crossings(trail, Nearby(junction))
+    crossings.tracker.advance(trail)
+    counted = crossings.counted(trail.at_ms[0], trail.at_ms[-1] + 1)
+    return sorted((crossings.crossing(each) for each in counted), key=lambda each: each.at_ms)

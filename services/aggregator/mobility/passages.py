@@ -4,6 +4,7 @@ A passage is a function of the set of records about the junction: neither their 
 no vehicle. What a message did not say stays unknown: no signal heard for two seconds, no arrival state.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Final, Literal, NamedTuple
@@ -11,12 +12,21 @@ from typing import Final, Literal, NamedTuple
 from services.aggregator.mobility.advice import compliance_of
 from services.aggregator.mobility.crossings import APPROACH_M, Crossing, crossings_of
 from services.aggregator.mobility.emissions import Burnt, burnt
-from services.aggregator.mobility.fixes import Fix, tracks_of
+from services.aggregator.mobility.fixes import Fix
 from services.aggregator.mobility.geometry import Junction
 from services.aggregator.mobility.signals import AMBER, GREEN, RED, Shown, Signals
-from services.aggregator.mobility.stops import IDLE_MPS, STOP_MPS, Speed, Stop, slow_s, stops_of
+from services.aggregator.mobility.stops import GOES_MPS, IDLE_MPS, MERGED_S, STOP_MPS, Speed, Stop, slow_s, stops_of
 
-__all__ = ["Arrival", "Passage", "StationClass", "Violation", "passages_of", "station_class"]
+__all__ = [
+    "Arrival",
+    "Passage",
+    "StationClass",
+    "Violation",
+    "passage_of",
+    "passages_of",
+    "settled_ms",
+    "station_class",
+]
 
 Arrival = Literal["green", "stopped", "amber", "red", "unknown"]
 """How it came over the line: in green without a stop, in green after one, in amber, in red; or nobody knows."""
@@ -70,10 +80,13 @@ class Passage(NamedTuple):
 
 def passages_of(fixes: Iterable[Fix], signals: Signals, junction: Junction) -> list[Passage]:
     """The passages of all vehicles, by time of crossing."""
+    by_vehicle: dict[str, list[Fix]] = defaultdict(list)
+    for fix in fixes:
+        by_vehicle[fix.vehicle].append(fix)
     found = [
-        _passage(crossing, signals, junction)
-        for track in tracks_of(fixes)
-        for crossing in crossings_of(track, junction)
+        passage_of(crossing, signals, junction.limit_mps)
+        for its in by_vehicle.values()
+        for crossing in crossings_of(its, junction)
     ]
     return sorted(found, key=lambda each: (each.stop_line_ms, each.lane, each.fixes[-1].vehicle))
 
@@ -83,7 +96,8 @@ def station_class(station_type: int, vehicle_role: int) -> StationClass:
     return "emergency" if vehicle_role == _EMERGENCY else _CLASSES.get(station_type, "unknown")
 
 
-def _passage(crossing: Crossing, signals: Signals, junction: Junction) -> Passage:
+def passage_of(crossing: Crossing, signals: Signals, limit_mps: float) -> Passage:
+    """What happened at a crossing."""
     entry_ms, approach_m = _entry(crossing)
     last = crossing.steps[-1].fix
     stop_line_ms = round(crossing.at_ms)
@@ -92,17 +106,17 @@ def _passage(crossing: Crossing, signals: Signals, junction: Junction) -> Passag
     shown = None if group is None else signals.at(group, stop_line_ms)
     delay_s = None
     if approach_m >= _LEAST_APPROACH_M:
-        delay_s = max(0.0, (crossing.at_ms - entry_ms) / 1000 - approach_m / junction.limit_mps)
-    steps = (*crossing.steps, *crossing.after)
+        delay_s = max(0.0, (crossing.at_ms - entry_ms) / 1000 - approach_m / limit_mps)
+    fixes = (*(step.fix for step in crossing.steps), *crossing.after)
     return Passage(
-        fixes=tuple(step.fix for step in steps),
+        fixes=fixes,
         lane=crossing.lane.lane_id,
         approach=crossing.lane.approach,
         signal_group=group,
         station=station_class(last.station_type, last.vehicle_role),
         entry_ms=round(entry_ms) if approach_m >= _LEAST_APPROACH_M else None,
         stop_line_ms=stop_line_ms,
-        exit_ms=steps[-1].fix.at_ms,
+        exit_ms=fixes[-1].at_ms,
         last_before_ms=last.at_ms,
         speed_mps=crossing.speed_mps,
         event_state=None if shown is None else shown.event_state,
@@ -114,9 +128,29 @@ def _passage(crossing: Crossing, signals: Signals, junction: Junction) -> Passag
         delay_s=delay_s,
         arrival=_arrival(shown, bool(stops)),
         violation=_violation(crossing, shown, stops),
-        advice_followed=compliance_of(crossing, signals, junction.limit_mps),
+        advice_followed=compliance_of(crossing, signals, limit_mps),
         burnt=burnt(speeds) if last.station_type == _CAR else None,
     )
+
+
+def settled_ms(crossing: Crossing) -> int | None:
+    """The message after which no later one changes the passage; `None` while one can: a stop may go on behind the line.
+
+    A stop that began before the line is over once the vehicle was faster than 2.8 m/s for two seconds.
+    """
+    fast_ms: int | None = None
+    for step in reversed(crossing.steps):
+        if step.fix.speed_mps < GOES_MPS or (fast_ms is not None and fast_ms < crossing.at_ms - 1000 * 2 * MERGED_S):
+            break
+        fast_ms = step.fix.at_ms
+    for fix in crossing.after:
+        if fix.speed_mps < GOES_MPS:
+            fast_ms = None
+        elif fast_ms is None:
+            fast_ms = fix.at_ms
+        elif fix.at_ms - fast_ms > 1000 * MERGED_S:
+            return fix.at_ms
+    return None
 
 
 def _entry(crossing: Crossing) -> tuple[float, float]:
@@ -138,7 +172,7 @@ def _speeds(crossing: Crossing, entry_ms: float) -> list[Speed]:
 
 def _stops(crossing: Crossing, entry_ms: float) -> tuple[Stop, ...]:
     """Stops that began before the line; one that ends behind it is told to its end."""
-    after = [(step.fix.at_ms / 1000, step.fix.speed_mps) for step in crossing.after]
+    after = [(fix.at_ms / 1000, fix.speed_mps) for fix in crossing.after]
     known = stops_of([*_speeds(crossing, entry_ms), *after])
     return tuple(stop for stop in known if stop.start_s <= crossing.at_ms / 1000)
 

@@ -51,7 +51,7 @@ def signal_points(zone: str, signals: Signals, start_ms: int) -> list[Point]:
     `error_s` is the sum of the errors without their sign, over `foretold` of the `changes` that could have been.
     """
     heard = signals.heard(start_ms, start_ms + SLOT_MS)
-    errors = [each for each in signals.prediction_errors() if start_ms <= each.changed_ms < start_ms + SLOT_MS]
+    errors = signals.prediction_errors(start_ms, start_ms + SLOT_MS)
     points = []
     for group, messages in heard.items():
         own = [each.error_s for each in errors if each.signal_group == group]

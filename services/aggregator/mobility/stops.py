@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-__all__ = ["IDLE_MPS", "STOP_MPS", "Speed", "Stop", "slow_s", "stops_of"]
+__all__ = ["GOES_MPS", "IDLE_MPS", "MERGED_S", "STOP_MPS", "Speed", "Stop", "slow_s", "stops_of"]
 
 STOP_MPS: Final = 1.4
 IDLE_MPS: Final = 0.5
-_GOES_MPS: Final = 2.8
+GOES_MPS: Final = 2.8
 _LEAST_STOP_S: Final = 3.0
-_MERGED_S: Final = 2.0
+MERGED_S: Final = 2.0
 _LONGEST_GAP_S: Final = 5.0
 
 Speed = tuple[float, float]
@@ -27,13 +27,13 @@ class Stop(NamedTuple):
 def stops_of(speeds: Sequence[Speed]) -> list[Stop]:
     """Stops: below 1.4 m/s for three seconds at least; those with less than two seconds between them are one."""
     runs = _below(speeds, STOP_MPS)
-    slow = _below(speeds, _GOES_MPS)
+    slow = _below(speeds, GOES_MPS)
     found: list[Stop] = []
     for run in runs:
         if run.end_s - run.start_s < _LEAST_STOP_S:
             continue
         end_s = next((each.end_s for each in slow if each.start_s <= run.start_s <= each.end_s), run.end_s)
-        if found and run.start_s - found[-1].end_s < _MERGED_S:
+        if found and run.start_s - found[-1].end_s < MERGED_S:
             found[-1] = Stop(found[-1].start_s, max(end_s, found[-1].end_s))
         else:
             found.append(Stop(run.start_s, end_s))
