@@ -93,6 +93,7 @@ BUCKETS: Final[Mapping[str, Bucket]] = {
     "hazard_exposure": "rollup",
     "mobility": "rollup",
     "hazard": "rollup",
+    "map": "rollup",
     "kpi": "kpi",
     "kpi_series": "kpi",
     "family_day": "kpi",
