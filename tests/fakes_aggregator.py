@@ -54,6 +54,11 @@ class MemoryLog:
         for (topic, _), offset in positions.items():
             self.committed[topic] = offset
 
+    async def holds(self, starts: Mapping[Partition, int]) -> bool:
+        """Always: nobody else reads."""
+        del starts
+        return True
+
     async def since(
         self, partition: Partition, timestamp_ms: int, until_offset: int
     ) -> AsyncIterator[Sequence[Incoming]]:

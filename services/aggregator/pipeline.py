@@ -5,6 +5,8 @@
 - A record that is no event goes to `garonne.rejected` too.
 - If store or log do not answer, the same batch is tried again; what was kept in memory is made anew from what is
   stored, because part of the batch may have been.
+- A process that stood still may have lost its partitions, and another may have stored more: before the next write it
+  asks the group. A point that knew less never takes the place of one that knew more (ADR 0033).
 - At a stop the batch in hand has some seconds to be stored. If it is not, it is not committed: it is read again.
 """
 
@@ -17,9 +19,10 @@ from zoneinfo import ZoneInfo
 
 from schemas.codec import CodecError, decode
 from services.aggregator.mobility.geometry import Junction
-from services.aggregator.ports import Incoming, Log, Point, Store, Unavailable
+from services.aggregator.ports import Incoming, Log, LogUnavailable, Partition, Point, Store, Unavailable
 from services.aggregator.projection import Placed, Projection
 from services.aggregator.refusing import Sealing
+from services.aggregator.stall import Stall
 from services.aggregator.telemetry import AggregatorTelemetry
 from services.runtime.lifecycle import Backoff
 from services.runtime.settings import AggregatorSettings
@@ -53,6 +56,7 @@ class Pipeline:
         self._backoff = Backoff()
         self._working_since: float | None = None
         self._asked = asyncio.Event()
+        self._stall = Stall()
 
     @property
     def kept(self) -> int:
@@ -72,12 +76,14 @@ class Pipeline:
         async with asyncio.TaskGroup() as group:
             moving = group.create_task(self._move(stop), name="aggregate-move")
             measuring = group.create_task(self._measure(), name="aggregate-measure")
+            watching = group.create_task(self._stall.watch(), name="aggregate-stall")
             stopping = group.create_task(stop.wait(), name="aggregate-stop")
             await asyncio.wait({moving, stopping}, return_when=asyncio.FIRST_COMPLETED)
             stopping.cancel()
             await asyncio.wait({moving}, timeout=drain_s)
             moving.cancel()
             measuring.cancel()
+            watching.cancel()
 
     async def _move(self, stop: asyncio.Event) -> None:
         self._working_since = time.monotonic()
@@ -136,10 +142,26 @@ class Pipeline:
         placed = await self._decode(await self._projection.erase(batch))
         points = await self._projection.take(placed)
         for part in points:  # windows, then raw, then checkpoints
+            await self._be_sure(batch)
             await self._write(part)
         await self._log.commit({(each.topic, each.partition): each.offset + 1 for each in batch})
         # Only now: a batch that is tried again is one batch.
         self._telemetry.read(len(batch), [event for _, event in placed])
+
+    async def _be_sure(self, batch: Sequence[Incoming]) -> None:
+        """After this process stood still: ask whether the batch is still ours.
+
+        Raises:
+            LogUnavailable: it is not, or nobody can say; what is kept in memory is old.
+        """
+        if not self._stall.suspected:
+            return
+        starts: dict[Partition, int] = {}
+        for each in batch:
+            starts.setdefault((each.topic, each.partition), each.offset)
+        if not await self._log.holds(starts):
+            raise LogUnavailable("this process stood still, and is no sure member of its group: it begins anew")
+        self._stall.confirmed()
 
     async def _decode(self, batch: Sequence[Incoming]) -> list[Placed]:
         placed = []

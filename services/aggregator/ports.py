@@ -61,6 +61,9 @@ class Log(Protocol):
     async def commit(self, positions: Mapping[Partition, int]) -> None:
         """Say that everything before these offsets is stored. A lost partition is not an error."""
 
+    async def holds(self, starts: Mapping[Partition, int]) -> bool:
+        """Whether a batch that begins at these offsets is still ours to store; `lost` may know more afterwards."""
+
     def since(self, partition: Partition, timestamp_ms: int, until_offset: int) -> AsyncIterator[Sequence[Incoming]]:
         """Read again what was received from `timestamp_ms` on, up to (not with) `until_offset`.
 

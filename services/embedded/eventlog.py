@@ -212,6 +212,11 @@ class SqliteLog:
         statement = "INSERT OR REPLACE INTO position VALUES (?, ?, ?)"
         await self._file.run(lambda connection: _together(connection, statement, rows))
 
+    async def holds(self, starts: Mapping[Partition, int]) -> bool:
+        """Always: nobody else reads."""
+        del starts
+        return True
+
     async def since(
         self, partition: Partition, timestamp_ms: int, until_offset: int
     ) -> AsyncIterator[Sequence[Incoming]]:

@@ -12,7 +12,7 @@ answer thrown away before its session is over: the new one would wait for the ol
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, Self
@@ -20,6 +20,7 @@ from typing import Any, Final, Self
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, ConsumerStoppedError, IllegalStateError, KafkaError
 
+from services.aggregator.adapters.kafka_close import close, finish
 from services.aggregator.ports import Incoming, LogUnavailable, Partition
 from services.runtime.kafka import RECORD_BYTES, connection_options, ensure_topics
 from services.runtime.settings import KafkaSettings
@@ -33,7 +34,6 @@ _HEARTBEATS: Final = 15
 _BETWEEN_POLLS_MS: Final = 600_000
 _REBALANCE_MS: Final = 60_000
 _HOLD_S: Final = 40.0
-_CLOSING_S: Final = 5.0
 _REBALANCE_LOOK_S: Final = 1.0
 _PAGE: Final = 5000
 _FAULTS: Final = (KafkaError, ConsumerStoppedError, TimeoutError, OSError)
@@ -180,6 +180,31 @@ class KafkaLog:
             raise await self._failed(fault) from fault
         self._empty_handed.set()
 
+    async def holds(self, starts: Mapping[Partition, int]) -> bool:
+        """Ask the group whether a batch that begins at these offsets is still ours, by committing where it begins.
+
+        Raises:
+            Unavailable: Kafka does not answer.
+        """
+        consumer = self._consumer
+        if consumer is None or self._rebalancing:
+            return False
+        places = {TopicPartition(*each): offset for each, offset in starts.items()}
+        try:
+            async with asyncio.timeout(self._settings.delivery_timeout_s):
+                beyond = [each for each, start in places.items() if (await consumer.committed(each) or 0) > start]
+                self._lost.update(beyond)
+                for each in beyond:  # another went on there: it is read again from where that one is
+                    self._next.pop(each, None)
+                if beyond or not places.keys() <= consumer.assignment():
+                    return False
+                await consumer.commit(places)
+        except (CommitFailedError, IllegalStateError):
+            return False
+        except _FAULTS as fault:
+            raise await self._failed(fault) from fault
+        return True
+
     async def _settle(self, consumer: AIOKafkaConsumer) -> None:
         """Commit what is owed for partitions that are ours; never back behind what another member committed."""
         offsets = {each: offset for each, offset in self._owed.items() if each in consumer.assignment()}
@@ -232,7 +257,7 @@ class KafkaLog:
         except _FAULTS as fault:
             raise self._unavailable(fault) from fault
         finally:
-            await _close(consumer)
+            await close(consumer)
 
     async def _page(self, consumer: AIOKafkaConsumer, place: TopicPartition) -> Sequence[Any]:
         """The next records. aiokafka says nothing of a Kafka that is gone: it just brings none.
@@ -340,14 +365,14 @@ class KafkaLog:
         consumer, self._consumer, self._connected = self._consumer, None, False
         self._rebalancing, self._named = False, None
         if consumer is not None:
-            await _close(consumer)
+            await close(consumer)
 
     async def _discard_producer(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
             # Its batches never expire: without a bound it would wait for Kafka.
-            await _finish(producer.stop())
-            await _finish(producer.client.close())
+            await finish(producer.stop())
+            await finish(producer.client.close())
 
     def _unavailable(self, fault: BaseException) -> LogUnavailable:
         where = self._settings.bootstrap
@@ -370,31 +395,3 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka shi
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """Compare with what was read so far."""
         self._log.assigned(set(assigned))
-
-
-async def _close(consumer: AIOKafkaConsumer) -> None:
-    """Leave the group and disconnect, part by part.
-
-    aiokafka's own `stop` raises the CancelledError of the fetches that it cancels: it leaves the sockets open, and our
-    caller would take itself for cancelled and end without a word.
-    """
-    consumer._closed = True  # noqa: SLF001 - else it complains that nobody called `stop`
-    if consumer._coordinator is not None:  # noqa: SLF001 - not yet, if it could not be started
-        await _finish(consumer._coordinator.close())  # noqa: SLF001
-    if consumer._fetcher is not None:  # noqa: SLF001
-        for task in consumer._fetcher._pending_tasks:  # noqa: SLF001
-            task.cancel()
-        await _finish(consumer._fetcher.close())  # noqa: SLF001
-    await _finish(consumer._client.close())  # noqa: SLF001
-
-
-async def _finish(closing: Coroutine[Any, Any, object]) -> None:
-    """Give something that closes its time; how it ends is of no interest, and its cancellation is not ours."""
-    task = asyncio.ensure_future(closing)
-    try:
-        await asyncio.wait({task}, timeout=_CLOSING_S)
-    finally:
-        task.cancel()
-    await asyncio.wait({task}, timeout=_CLOSING_S)
-    if task.done() and not task.cancelled():
-        task.exception()
