@@ -89,7 +89,8 @@ async def _run(log: MemoryLog, store: MemoryStore, batch: int) -> None:
 
 
 def _of(store: MemoryStore) -> dict[Any, Any]:
-    return {key: times for key, times in store.content.items() if key[0] == "hazard_exposure"}
+    """What is stored of hazards at the junction: exposure by minute, and the life of each event."""
+    return {key: times for key, times in store.content.items() if key[0] in {"hazard_exposure", "junction_hazard"}}
 
 
 async def _stored(records: Sequence[AnyRecord], batch: int = 10_000) -> dict[Any, Any]:
@@ -148,6 +149,18 @@ async def test_nobody_is_aware_before_the_first_message_was_received() -> None:
     assert (total["aware_vehicles"], total["unaware_vehicles"]) == (1, 1)
 
 
+async def test_the_life_of_an_event_stands_at_each_junction_that_it_was_told_to() -> None:
+    """Cause, duration until the cancellation, dissemination, updates; other junctions have points of their own."""
+    records = [_denm(), _denm(30), _denm(90, termination="cancellation", cause_code=None), _denm(zone="33:4102")]
+    stored = await _stored(records)
+    said = {}
+    for (name, tags), times in stored.items():
+        if name == "junction_hazard" and dict(tags)["cause"] == "27":
+            (row,) = times.values()
+            said[dict(tags)["zone"]] = (row["hazards"], row["duration_s"], row["dissemination_s"], row["updates"])
+    assert said == {ZONE: (1, 90.0, 0.5, 1), "33:4102": (1, 600.0, 0.5, 0)}
+
+
 async def test_two_messages_of_one_danger_count_a_vehicle_once() -> None:
     """Three stations announce the same queue, as events of their own: one car is one car."""
     announced = [_denm(action_id=f"a_{number:016x}") for number in range(3)]
@@ -171,7 +184,10 @@ async def test_an_event_that_was_called_off_exposes_nobody_after(late_s: float) 
 async def test_no_point_names_a_vehicle_or_an_event() -> None:
     """Tags are cause and junction; no tag or field holds a pseudonym."""
     stored = await _stored(_before_and_after())
-    assert {tuple(name for name, _ in tags) for _, tags in stored} == {TAGS["hazard_exposure"]}
+    assert {(name, tuple(tag for tag, _ in tags)) for name, tags in stored} == {
+        ("hazard_exposure", TAGS["hazard_exposure"]),
+        ("junction_hazard", TAGS["junction_hazard"]),
+    }
     assert "v_0" not in repr(stored)
     assert "a_0" not in repr(stored)
 

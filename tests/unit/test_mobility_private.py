@@ -28,7 +28,16 @@ VEHICLES: Final = (3_141_592_653, 2_718_281_828)
 UNIT, ACTION = 1_618_033_988, 47_123
 LATITUDE, LONGITUDE = 44.84, -0.58
 NORTH_M: Final = 111_118.4
-MEASUREMENTS: Final = {"passage", "signal", "priority", "hazard", "hazard_exposure", "station_quality", "traffic"}
+MEASUREMENTS: Final = {
+    "passage",
+    "signal",
+    "priority",
+    "hazard",
+    "hazard_exposure",
+    "junction_hazard",
+    "station_quality",
+    "traffic",
+}
 
 
 def _north(metres: float) -> float:
@@ -148,7 +157,8 @@ async def test_raw_messages_and_the_file_make_everything_that_is_told_of_a_junct
     }
     assert sum(row["passages"] for row in rows["passage"]) == 2
     assert sum(row["arrival_green"] for row in rows["passage"]) == 2
-    assert sum(row["hazards"] for row in rows["hazard"]) == 1
+    for where in ("hazard", "junction_hazard"):
+        assert [(row["hazards"], row["duration_s"], row["dissemination_s"]) for row in rows[where]] == [(1, 60.0, 0.6)]
     assert sum(row["aware_vehicles"] for row in rows["hazard_exposure"]) == 2
     assert sum(row["requests"] for row in rows["priority"]) == 1
     assert sum(row["messages"] for row in rows["signal"]) == 120
