@@ -93,6 +93,7 @@ class HazardNearby(Record):
     ends_at: UtcInstant
     termination: Literal["cancellation", "negation"] | None = None
     cause_code: Annotated[int, Field(ge=0, le=255)] | None = None
+    sub_cause_code: Annotated[int, Field(ge=0, le=255)] | None = None
     position: Position
     event_heading_deg: Annotated[float, Field(ge=0, lt=360)] | None = None
     relevance_distance_m: Finite | None = None

@@ -58,6 +58,7 @@ TAGS: Final = {
     "signal": ("signal_group", "zone"),
     "station_quality": ("message", "station", "zone"),
     "hazard_exposure": ("cause", "zone"),
+    "junction_hazard": ("cause", "zone"),
     "mobility": ("advice", "group", "kind", "window", "zone"),
     "kpi": ("kpi", "programme", "span", "subject"),
     "family_day": ("household",),

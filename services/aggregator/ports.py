@@ -94,6 +94,7 @@ BUCKETS: Final[Mapping[str, Bucket]] = {
     "signal": "rollup",
     "station_quality": "rollup",
     "hazard_exposure": "rollup",
+    "junction_hazard": "rollup",
     "mobility": "rollup",
     "hazard": "rollup",
     "map": "rollup",

@@ -8,7 +8,7 @@ import hashlib
 import json
 from typing import Final, NamedTuple
 
-from schemas.mobility import RoadHazard
+from schemas.mobility import HazardNearby, RoadHazard
 from services.aggregator.points import milliseconds
 from services.aggregator.ports import FieldValue, Point, Row
 
@@ -50,12 +50,12 @@ class Known(NamedTuple):
         return json.dumps([self.first_ms, sorted(self.announcements), sorted(self.causes)], separators=(",", ":"))
 
 
-def key_of_hazard(record: RoadHazard) -> EventKey:
+def key_of_hazard(record: RoadHazard | HazardNearby) -> EventKey:
     """The event that a DENM is about."""
     return record.action_id, milliseconds(record.detection_time)
 
 
-def known_of(record: RoadHazard) -> Known:
+def known_of(record: RoadHazard | HazardNearby) -> Known:
     """What one DENM says."""
     reference_ms = milliseconds(record.observed_at)
     ending = record.termination or "validity"
