@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
+import psutil
+
 from services.aggregator.hourly import sum_of
 from services.aggregator.points import hour_point, traffic_point
 from services.aggregator.ports import Point, Store
@@ -135,18 +137,33 @@ async def _read_minutes(store: Store) -> int:
     return rows
 
 
-async def _run(settings: Settings, homes: list[str], folder: Path, *, minutes: bool) -> None:
+class _Watch:
+    """Seconds on the clock, and of processor: this process, and InfluxDB's where there is one."""
+
+    def __init__(self, server: Influx | None) -> None:
+        self._server = None if server is None or server.pid is None else psutil.Process(server.pid)
+        self._begun = self._now()
+
+    def _now(self) -> tuple[float, float, float]:
+        times = None if self._server is None else self._server.cpu_times()
+        return time.monotonic(), time.process_time(), 0.0 if times is None else times.user + times.system
+
+    def __str__(self) -> str:
+        seconds, own, server = (now - then for now, then in zip(self._now(), self._begun, strict=True))
+        return f"{seconds:.1f} s; processor {own:.1f} s here, {server:.1f} s in InfluxDB"
+
+
+async def _run(settings: Settings, homes: list[str], folder: Path, server: Influx | None, *, minutes: bool) -> None:
     async with open_store(settings) as store:
         number = 0
         for points in (_homes(homes), _weather(), _traffic(minutes=minutes)):
             number += await _fill(store, points)
         print(f"{settings.storage}: {number:,} points")
         if minutes:
-            started_s = time.monotonic()
-            rows = await _read_minutes(store)
-            print(f"  reading {rows:,} minutes alone: {time.monotonic() - started_s:.1f} s")
+            watch = _Watch(server)
+            print(f"  reading {await _read_minutes(store):,} minutes alone: {watch}")
     for formats in (("json",), ("html", "json", "csv")):
-        started_s = time.monotonic()
+        watch = _Watch(server)
         await make_report(
             settings,
             start=date(2025, 11, 1),
@@ -157,7 +174,7 @@ async def _run(settings: Settings, homes: list[str], folder: Path, *, minutes: b
             formats=formats,
             folder=folder / "report",
         )
-        print(f"  report of a year as {', '.join(formats)}: {time.monotonic() - started_s:.1f} s")
+        print(f"  report of a year as {', '.join(formats)}: {watch}")
 
 
 def main() -> None:
@@ -169,11 +186,12 @@ def main() -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         settings, homes = _settings(folder)
+        server = None
         if arguments.servers:
             server = stack.enter_context(Influx(folder / "influx"))
-            influx = InfluxSettings(url=server.url, org=server.org, token_file=server.token_file)
+            influx = InfluxSettings(url=server.url, org=server.org, token_file=server.token_file, timeout_s=300)
             settings = settings.model_copy(update={"storage": "servers", "influxdb": influx})
-        asyncio.run(_run(settings, homes, folder, minutes=arguments.minutes))
+        asyncio.run(_run(settings, homes, folder, server, minutes=arguments.minutes))
 
 
 if __name__ == "__main__":

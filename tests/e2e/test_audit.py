@@ -108,7 +108,7 @@ def test_the_audit_is_exact_after_kills_and_finds_who_tampers(tmp_path: Path) ->
         rebuilt = json.loads(text)
         assert (code, rebuilt["differences"], rebuilt["moving"]) == (0, [], 0)
         assert rebuilt["points"]["meter"] == len(readings)
-        assert min(rebuilt["points"][name] for name in ("energy", "traffic")) > 0
+        assert min(rebuilt["points"][name] for name in ("energy", "traffic", "traffic_hour")) > 0
         _delete_a_point(site)
         code, text = _garonne(site, "rebuild", "--check", "--json")
         assert [each["detail"] for each in json.loads(text)["differences"]] == ["missing in the time series"]
