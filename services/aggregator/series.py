@@ -128,12 +128,14 @@ async def read_traffic(store: Store, zone: ZoneInfo, periods: Sequence[Period]) 
     """
     clock = _Clock(zone)
     hours: dict[str, dict[tuple[date, int], list[float]]] = defaultdict(dict)
-    names = ("vehicles", "speed_vehicles", "speed_sum_mps")
+    vehicles, timed, speed = names = ("vehicles", "speed_vehicles", "speed_sum_mps")
     for row in await _rows(store, clock, periods, "traffic_hour", names):
+        fields = row.fields
         # The hour that the clocks show twice is one of 120 minutes.
         sums = hours[row.tags["zone"]].setdefault(clock(row.time_ns), [0, 0, 0.0])
-        for number, name in enumerate(names):
-            sums[number] += float(row.fields.get(name, 0))
+        sums[0] += float(fields.get(vehicles, 0))
+        sums[1] += float(fields.get(timed, 0))
+        sums[2] += float(fields.get(speed, 0))
     return tuple(
         JunctionTraffic(zone_id, {hour: TrafficHour(int(v), int(n), s) for hour, (v, n, s) in its.items()})
         for zone_id, its in sorted(hours.items())
