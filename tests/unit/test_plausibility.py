@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.base import Flag
 from schemas.mobility import RoadHazard, VehicleState
+from services.aggregator.mobility.fixes import fix_of
 from services.ingest.assembly import build_normaliser
 from services.ingest.codecs.its_hazard import road_hazard
 from services.ingest.codecs.its_time import delta_time, milliseconds, to_its
@@ -195,6 +197,16 @@ def test_a_sender_that_forgets_leap_seconds_is_found_by_the_median_of_a_hundred(
     assert found[:99] == [(5100, ("leap_suspect",))] * 99
     assert found[99:] == [(100, ())] * 51
     assert stations.corrected == 51
+
+
+@pytest.mark.parametrize(
+    "flag", ["position_jump", "replay", "outside_site", "stale", "impossible_speed", "leap_suspect"]
+)
+def test_a_doubtful_message_becomes_no_figure(flag: Flag) -> None:
+    """It is in the log, with its reason; passages and exposure are of messages without any."""
+    record = _vehicle(_context(), AT_MS, 100, 0)
+    assert fix_of(record) is not None
+    assert fix_of(record.model_copy(update={"flags": (flag,)})) is None
 
 
 def test_a_few_slow_messages_are_no_policy() -> None:

@@ -9,8 +9,10 @@ from services.aggregator.points import milliseconds
 
 __all__ = ["SILENCE_MS", "Fix", "fix_of", "fix_order", "tracks_of"]
 
-NOT_BELIEVED: Final = frozenset({"position_jump", "impossible_speed", "replay", "stale", "outside_site", "clock"})
-"""Flags with which a message becomes no figure."""
+NOT_BELIEVED: Final = frozenset(
+    {"position_jump", "impossible_speed", "replay", "stale", "outside_site", "clock", "leap_suspect"}
+)
+"""Flags with which a message becomes no figure: five seconds beside the signals make a green of a red."""
 
 SILENCE_MS: Final = 30_000
 """A vehicle that was silent for longer begins anew; a passage is never guessed over the silence."""
