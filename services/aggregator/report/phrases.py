@@ -70,6 +70,7 @@ PHRASES: Final[dict[str, Text]] = {
     "target": Text("Goal", "Objectif"),
     "baseline": Text("Baseline", "Référence"),
     "about_period": Text("Period", "Période"),
+    "verdict": Text("what it says", "ce que ça dit"),
     "until": Text("to", "au"),
     "change_short": Text("Change", "Évolution"),
     "subject": Text("About", "Sur"),
