@@ -1,5 +1,6 @@
 """Passages against a simulated truth, and as a function of the set of messages."""
 
+import math
 import random
 from collections.abc import Sequence
 
@@ -8,14 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.mobility import SignalState, VehicleState
-from services.aggregator.mobility.emissions import burnt, specific_power_kw_per_t
+from services.aggregator.mobility.emissions import COEFFICIENTS, burnt, specific_power_kw_per_t
 from services.aggregator.mobility.fixes import fix_of
 from services.aggregator.mobility.geometry import junction_of
 from services.aggregator.mobility.passages import Passage, passages_of
+from services.aggregator.mobility.points import passage_point
 from services.aggregator.mobility.signals import Signals
+from services.aggregator.mobility.slots import ZoneRecords, slots_of
 from services.aggregator.mobility.stops import Stop, stops_of
 from services.aggregator.points import milliseconds
-from tests.junctions import LIMIT_MPS, START, Car, drive, geometry, heard, signals, state_at
+from tests.junctions import LATITUDE_DEG, LIMIT_MPS, NORTH_M, START, Car, drive, geometry, heard, signals, state_at
 
 LASTS_S = 600.0
 
@@ -141,3 +144,65 @@ def test_what_lies_in_a_gap_is_not_estimated() -> None:
     known = burnt([(0.0, 0.0), (1.0, 0.0), (9.0, 0.0), (10.0, 0.0)])
     assert known.known_s == 2
     assert known.co2_g == pytest.approx(2 * 0.97)
+
+
+def test_each_class_has_coefficients_of_its_own_and_says_whether_they_were_read() -> None:
+    """A bus that stands burns more than a car; only the car's figures are verified, and each has a source."""
+    stands = [(float(second), 0.0) for second in range(11)]
+    car, bus = burnt(stands), burnt(stands, "bus")
+    assert (car.known_s, bus.known_s, car.verified, bus.verified) == (10, 10, True, False)
+    assert bus.co2_g > car.co2_g > 0
+    for known in COEFFICIENTS.values():
+        assert known.source
+        assert len(known.bounds) + 1 == len(known.co2_g_per_s) == len(known.fuel_g_per_s)
+
+
+def test_estimates_of_buses_are_kept_apart_from_those_of_cars() -> None:
+    """A bus makes an unverified estimate, a car a verified one: no sum has both."""
+    chance = random.Random(2)  # noqa: S311
+    cars = [Car(0, 2.0)]
+    drive(cars, 60.0)
+    heard_of = heard(cars, chance)
+    buses = [each.model_copy(update={"station_type": 6}) for each in heard_of]
+    records = ZoneRecords()
+    records.add_map(geometry())
+    for shown in signals(60.0, chance):
+        records.add_signal(shown)
+    for number, each in enumerate((heard_of, buses)):
+        for record in each:
+            fix = fix_of(record.model_copy(update={"vehicle": f"v_{number:016x}"}))
+            assert fix is not None
+            records.add_fix(fix)
+    sums: dict[str, dict[str, float]] = {}
+    for vehicle in records.fixes:
+        for slot in slots_of("33:4101", records, vehicle, records.minutes(vehicle)):
+            fields = {name: float(value) for name, value in passage_point(slot).fields}
+            before = sums.setdefault(slot.station, dict.fromkeys(fields, 0.0))
+            sums[slot.station] = {name: before[name] + value for name, value in fields.items()}
+    names = ("passages", "estimated", "unverified")
+    assert {station: tuple(its[name] for name in names) for station, its in sums.items()} == {
+        "car": (1, 1, 0),
+        "bus": (1, 0, 1),
+    }
+    assert sums["car"]["co2_unverified_g"] == sums["bus"]["co2_estimated_g"] == 0
+
+
+def test_lanes_of_one_approach_have_signals_of_their_own() -> None:
+    """Straight on is green while the left turn beside it is red: each vehicle is judged by the group of its lane."""
+    chance = random.Random(4)  # noqa: S311
+    cars = [Car(0, 2.0, obeys=False)]
+    drive(cars, 60.0)
+    shown = signals(60.0, chance, loss=0.0)
+    of_map = geometry()
+    lanes = tuple(lane.model_copy(update={"ingress_approach": 1}) for lane in of_map.lanes)
+    junction = junction_of(of_map.model_copy(update={"lanes": lanes}))
+    east_deg = (5.3 - 1.8) / (NORTH_M * math.cos(math.radians(LATITUDE_DEG)))
+    found = {}
+    for lane, shift_deg in ((1, 0.0), (2, east_deg)):
+        fixes = [fix for each in heard(cars, chance, loss=0.0, jitter_m=0.3) if (fix := fix_of(each)) is not None]
+        moved = [fix._replace(longitude_deg=fix.longitude_deg + shift_deg) for fix in fixes]
+        (found[lane],) = passages_of(moved, Signals(shown), junction)
+    assert [found[lane].lane for lane in (1, 2)] == [1, 2]
+    assert [(found[lane].approach, found[lane].signal_group) for lane in (1, 2)] == [(1, 1), (1, 2)]
+    own, _ = state_at(cars[0].crossed_s)
+    assert (found[1].event_state, found[2].event_state) == (own, 3)

@@ -11,7 +11,7 @@ from typing import Final, Literal, NamedTuple
 
 from services.aggregator.mobility.advice import compliance_of
 from services.aggregator.mobility.crossings import APPROACH_M, Crossing, crossings_of
-from services.aggregator.mobility.emissions import Burnt, burnt
+from services.aggregator.mobility.emissions import BurningClass, Burnt, burnt
 from services.aggregator.mobility.fixes import Fix
 from services.aggregator.mobility.geometry import Junction
 from services.aggregator.mobility.signals import AMBER, GREEN, RED, Shown, Signals
@@ -39,7 +39,7 @@ _CLASSES: Final[dict[int, StationClass]] = {
     10: "special", 11: "tram",
 }  # fmt: skip
 _EMERGENCY: Final = 6
-_CAR: Final = 5
+_BURNING: Final[dict[int, BurningClass]] = {5: "car", 6: "bus", 7: "truck", 8: "truck"}
 _RED_AGE_MS: Final = 500
 _POSITION_ERROR_M: Final = 3.0
 _LONGEST_SURE_GAP_MS: Final = 1_500
@@ -51,8 +51,8 @@ class Passage(NamedTuple):
     """One vehicle over one stop line; instants in Unix milliseconds.
 
     `delay_s` is against free flow over `approach_m`, never below 0; `None` where less than 50 m of the approach were
-    seen. `exit_ms` is the last that was heard of it, `last_before_ms` the last before the line. `co2_g` and `fuel_g`
-    are estimated by VSP, of cars alone.
+    seen. `exit_ms` is the last that was heard of it, `last_before_ms` the last before the line. `burnt` is estimated by
+    VSP, of cars, buses and trucks.
     """
 
     fixes: tuple[Fix, ...]
@@ -129,7 +129,7 @@ def passage_of(crossing: Crossing, signals: Signals, limit_mps: float) -> Passag
         arrival=_arrival(shown, bool(stops)),
         violation=_violation(crossing, shown, stops),
         advice_followed=compliance_of(crossing, signals, limit_mps),
-        burnt=burnt(speeds) if last.station_type == _CAR else None,
+        burnt=None if (kind := _BURNING.get(last.station_type)) is None else burnt(speeds, kind),
     )
 
 

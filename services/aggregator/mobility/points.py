@@ -21,7 +21,8 @@ def passage_point(slot: Slot) -> Point:
     passages = slot.passages
     delays = [each.delay_s for each in passages if each.delay_s is not None]
     advice = [each.advice_followed for each in passages if each.advice_followed is not None]
-    burnt = [each.burnt for each in passages if each.burnt is not None]
+    burnt = [each.burnt for each in passages if each.burnt is not None and each.burnt.verified]
+    unverified = [each.burnt for each in passages if each.burnt is not None and not each.burnt.verified]
     fields: dict[str, FieldValue] = {
         "passages": len(passages),
         "first_passages": slot.first_passages,
@@ -37,6 +38,9 @@ def passage_point(slot: Slot) -> Point:
         "co2_estimated_g": float(sum(each.co2_g for each in burnt)),
         "fuel_estimated_g": float(sum(each.fuel_g for each in burnt)),
         "estimated": len(burnt),
+        "co2_unverified_g": float(sum(each.co2_g for each in unverified)),
+        "fuel_unverified_g": float(sum(each.fuel_g for each in unverified)),
+        "unverified": len(unverified),
         "stop_line_ms": max((each.stop_line_ms for each in passages), default=0),
     }
     fields |= {f"arrival_{name}": sum(each.arrival == name for each in passages) for name in _ARRIVALS}
