@@ -247,8 +247,7 @@ def _denm(reference_s: int, latitude: int = 448_400_000) -> Any:
 
 def _hazard(context: Context, reference_s: int, **changes: int) -> RoadHazard:
     arrival = Arrival(Message("t", b"", AT + timedelta(seconds=60)), context)
-    (record,) = road_hazard(_denm(reference_s, **changes), arrival)
-    return record
+    return road_hazard(_denm(reference_s, **changes), arrival)[0]
 
 
 def test_a_hazard_older_than_what_is_known_of_it_is_a_replay() -> None:
