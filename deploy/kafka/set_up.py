@@ -5,7 +5,7 @@ What is there is left, what is missing is made, and a right of our users that do
 | user | may |
 | --- | --- |
 | ingest | write to all topics |
-| aggregator | read all but the rejected and the ledger, commit in its group, write rejected points |
+| aggregator | read all but rejected and ledger, commit in its group, write rejected points and what it uses itself |
 | auditor | read all topics and where the group stands: `garonne audit`, `garonne rebuild --check` |
 | operator | the same and write: `garonne rejected replay`, `garonne forget`, `garonne import` |
 
@@ -33,6 +33,8 @@ from services.runtime.settings import ConfigurationProblem, KafkaSettings, read_
 ALL: Final = tuple(sorted(set(TOPICS.values())))
 REJECTED: Final = "garonne.rejected"
 LEDGER: Final = "garonne.ledger"
+STATUS: Final = "garonne.status"
+"""Where each process tells what it uses, once an hour."""
 USERS: Final = ("ingest", "aggregator", "auditor", "operator")
 _TOPIC, _GROUP = 2, 3
 _READ, _WRITE, _DESCRIBE = 3, 4, 8
@@ -60,6 +62,7 @@ def rights(group: str) -> set[Right]:
         *(Right("ingest", _TOPIC, *each) for each in product(ALL, (_WRITE, _DESCRIBE))),
         *(Right("aggregator", _TOPIC, *each) for each in product(stored, (_READ, _DESCRIBE))),
         *(Right("aggregator", _TOPIC, REJECTED, each) for each in (_WRITE, _DESCRIBE)),
+        Right("aggregator", _TOPIC, STATUS, _WRITE),
         *(Right("aggregator", _GROUP, group, each) for each in (_READ, _DESCRIBE)),
         *(Right("auditor", _TOPIC, *each) for each in product(ALL, (_READ, _DESCRIBE))),
         *(Right("operator", _TOPIC, *each) for each in product(ALL, (_READ, _WRITE, _DESCRIBE))),
