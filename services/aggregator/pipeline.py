@@ -154,7 +154,7 @@ class Pipeline:
         Raises:
             LogUnavailable: it is not, or nobody can say; what is kept in memory is old.
         """
-        if not self._stall.suspected:
+        if not batch or not self._stall.suspected:
             return
         starts: dict[Partition, int] = {}
         for each in batch:
