@@ -24,7 +24,10 @@ def play(group: str, *, short: bool, only: str, seed: int, kept: set[str]) -> li
     rows = []
     cells = [(each, each.short if short else each.long) for each in GROUPS[group] if only in each.fault]
     cells = [(each, times) for each, times in cells if times and each.fault not in kept]
-    with tempfile.TemporaryDirectory() as folder, World(Path(folder), cluster=group == "cluster", seed=seed) as world:
+    if not cells:
+        return []
+    kind = {"cluster": group == "cluster", "small_disks": group == "disk"}
+    with tempfile.TemporaryDirectory() as folder, World(Path(folder), **kind, seed=seed) as world:
         for cell, times in cells:
             began = time.monotonic()
             row = world.play(group, cell, times)

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from itertools import count
 from typing import Final
@@ -9,7 +10,7 @@ from typing import Final
 from tests.chaos.failing import AGGREGATOR_POINTS, INGEST_POINTS
 from tests.chaos.influxproxy import Play, Script, as_it_is
 from tests.chaos.load import cell_load
-from tests.chaos.world import Cell, World
+from tests.chaos.world import WINDOW, Cell, World
 from tests.e2e.publisher import Sent
 from tests.e2e.site import wait_until
 from tests.servers.running import Server
@@ -51,6 +52,40 @@ def _stopped(server: Callable[[World], Server], away_s: float, world: World, tim
         server(world).stop()
         _pause(away_s)
         server(world).start()
+
+
+def _log_stopped(away_s: float, world: World, times: int) -> None:
+    """The event log is away for so long, or for as long as it takes until health is red."""
+    for _ in range(times):
+        _working(world)
+        world.site.kafka.stop()
+        _pause(away_s)
+        _bounded(world)
+        world.site.kafka.start()
+
+
+def _bounded(world: World) -> None:
+    """Nothing can be stored: health is red, the connection stands, and no more is held than the broker's window."""
+    wait_until(lambda: world.ingest.get("/healthz")[0] == 503, "health is red")
+    assert world.ingest.metric("garonne_ingest_connected") == 1
+    assert 0 < world.ingest.metric("garonne_ingest_in_flight") <= WINDOW
+
+
+def _disk_full(server: Callable[[World], Server], world: World, times: int) -> None:
+    """Nothing is left of the small file system that the server writes to; then there is room again."""
+    for _ in range(times):
+        _working(world)
+        ballast = server(world).data / "ballast"
+        with ballast.open("wb", buffering=0) as file, suppress(OSError):
+            while True:
+                file.write(bytes(65_536))
+        service = world.ingest if server(world) is world.site.kafka else world.aggregator
+        wait_until(lambda at=service: at.get("/readyz")[0] == 503, "the service says so")  # type: ignore[misc]
+        _pause(3.0)
+        ballast.unlink()
+        if not server(world).running:
+            server(world).stop()
+            server(world).start()
 
 
 def _frozen(server: Callable[[World], Server], away_s: float, world: World, times: int) -> None:
@@ -277,33 +312,35 @@ def _all_down(away_s: float, world: World, times: int) -> None:
             node.kill()
             world.server_kills += 1
         _pause(away_s)
+        _bounded(world)
         for node in world.cluster.nodes:
             node.launch()
         for node in world.cluster.nodes:
             node.until_ready()
 
 
+_NO_SPACE: Final = "engine: error writing WAL entry: write /var/lib/influxdb: no space left on device"
 _BROKER, _KAFKA, _INFLUX = _server("mosquitto"), _server("kafka"), _server("influx")
 
 _INGEST: Final = (
     *(
         Cell(f"ingest killed {point}", partial(_die, "ingest", point), short, 17)
-        for point, short in zip(INGEST_POINTS, (0, 0, 1, 2, 2, 1), strict=True)
+        for point, short in zip(INGEST_POINTS, (0, 0, 0, 1, 1, 0), strict=True)
     ),
     Cell("broker stopped and started", partial(_stopped, _BROKER, 2.0), 0, 2),
-    Cell("broker killed", partial(_killed, _BROKER, 1.0), 1, 5),
+    Cell("broker killed", partial(_killed, _BROKER, 1.0), 0, 5),
     Cell("broker killed while ingest holds what Kafka does not take", _killed_while_kafka_is_frozen, 1, 5),
-    Cell("session lost by the broker", _session_lost, 1, 3),
+    Cell("session lost by the broker", _session_lost, 0, 3),
     Cell("half-open connection to the broker", _half_open, 1, 3),
-    Cell("Kafka stopped", partial(_stopped, _KAFKA, 5.0), 0, 2),
+    Cell("Kafka stopped", partial(_log_stopped, 6.0), 1, 2, 300.0),
     Cell("Kafka killed", partial(_killed, _KAFKA, 2.0), 0, 3),
     Cell("Kafka frozen: every connection half-open", partial(_frozen, _KAFKA, 15.0), 0, 2),
-    Cell("clock of ingest jumps: +30 min, −10 min, +2 h", _clock, 1, 2, load=_plain),
-    Cell("poison messages in number", partial(_for_a_while, 5.0), 1, 4, 400.0, _poisonous),
+    Cell("clock of ingest jumps: +30 min, −10 min, +2 h", _clock, 0, 2, load=_plain),
+    Cell("poison messages in number", partial(_for_a_while, 5.0), 0, 4, 400.0, _poisonous),
     Cell(
         "publisher faster than the system",
         partial(_slowly, "ingest", "before produce", 1.5),
-        1,
+        0,
         5,
         1500.0,
     ),
@@ -311,7 +348,7 @@ _INGEST: Final = (
 _AGGREGATOR: Final = (
     *(
         Cell(f"aggregator killed {point}", partial(_die, "aggregate", point), short, 17)
-        for point, short in zip(AGGREGATOR_POINTS, (0, 0, 0, 1, 2, 0), strict=True)
+        for point, short in zip(AGGREGATOR_POINTS, (0, 0, 0, 0, 1, 0), strict=True)
     ),
     Cell("InfluxDB killed", partial(_killed, _INFLUX, 2.0), 0, 5),
     Cell("InfluxDB frozen", partial(_frozen, _INFLUX, 8.0), 0, 2),
@@ -323,25 +360,30 @@ _AGGREGATOR: Final = (
         after=_replay,
     ),
     Cell("InfluxDB answers 400 and says nothing of points", partial(_answers, _says(400, "bad request"), 3.0), 0, 2),
-    Cell("InfluxDB answers 413 above 8 points", partial(_answers, _too_large, 3.0), 1, 2),
+    Cell("InfluxDB answers 413 above 8 points", partial(_answers, _too_large, 3.0), 0, 2),
     Cell(
         "InfluxDB answers 422, half of it stored, then replayed", partial(_answers, _beyond, 3.0), 0, 2, after=_replay
     ),
-    Cell("InfluxDB answers 429", partial(_answers, _says(429, "slow down", Retry_After="1"), 3.0), 1, 2),
-    Cell("InfluxDB answers 500", partial(_answers, _says(500, "internal error"), 5.0), 1, 2),
+    Cell("InfluxDB answers 429", partial(_answers, _says(429, "slow down", Retry_After="1"), 3.0), 0, 2),
+    Cell("InfluxDB answers 500", partial(_answers, _says(500, "internal error"), 5.0), 0, 2),
+    Cell("InfluxDB answers 500: no space left on device", partial(_answers, _says(500, _NO_SPACE), 5.0), 0, 2),
     Cell("InfluxDB answers 503", partial(_answers, _says(503, "unavailable", Retry_After="1"), 3.0), 0, 2),
     Cell("InfluxDB does not answer in time", partial(_answers, lambda lines: Play(lines, 204, pause_s=5.0), 6.0), 0, 2),
     Cell("InfluxDB hangs up without an answer", partial(_answers, lambda _l: Play([], mute=True), 3.0), 0, 2),
-    Cell("InfluxDB stores all and answers 503", partial(_answers, _stored_but(503), 4.0), 1, 2),
+    Cell("InfluxDB stores all and answers 503", partial(_answers, _stored_but(503), 4.0), 0, 2),
     Cell("InfluxDB stores half and answers 500", partial(_answers, _half(500), 4.0), 1, 2),
-    Cell("slow consumer", partial(_slowly, "aggregate", "before the write", 2.0), 1, 5),
+    Cell("slow consumer", partial(_slowly, "aggregate", "before the write", 2.0), 0, 5),
     Cell("an aggregator frozen beyond its session, another goes on", _frozen_member, 0, 3),
 )
 _CLUSTER: Final = (
     Cell("three brokers: each killed in turn, leaders change", _leaders, 1, 6),
     Cell("aggregators come, go and are killed: rebalance", _rebalanced, 0, 2),
-    Cell("Kafka down 20 s", partial(_all_down, 20.0), 1, 0, 300.0),
+    Cell("Kafka down 20 s", partial(_all_down, 20.0), 0, 0, 300.0),
     Cell("Kafka down 10 min", partial(_all_down, 600.0), 0, 1, 300.0, _long),
 )
-GROUPS: Final = {"ingest": _INGEST, "aggregator": _AGGREGATOR, "cluster": _CLUSTER}
+_DISK: Final = (
+    Cell("disk of InfluxDB full", partial(_disk_full, _INFLUX), 0, 2),
+    Cell("disk of Kafka full", partial(_disk_full, _KAFKA), 0, 2),
+)
+GROUPS: Final = {"ingest": _INGEST, "aggregator": _AGGREGATOR, "cluster": _CLUSTER, "disk": _DISK}
 CELLS: Final = tuple((group, cell) for group, cells in GROUPS.items() for cell in cells)

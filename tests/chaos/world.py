@@ -27,10 +27,12 @@ from tests.e2e.publisher import Publisher, Sent
 from tests.e2e.site import GARONNE, Service, Site, wait_until
 from tests.servers.running import KafkaCluster, free_port
 
-__all__ = ["Cell", "Failing", "World", "environment_seed"]
+__all__ = ["WINDOW", "Cell", "Failing", "World", "environment_seed"]
 
 _LOOK_S: Final = 0.2
 _PATIENCE_S: Final = 600.0
+WINDOW: Final = 1000
+"""Messages that the broker has in flight to ingest at most."""
 
 
 class Failing(Service):
@@ -129,8 +131,12 @@ class _Watcher(threading.Thread):
 class World:
     """A site under test."""
 
-    def __init__(self, folder: Path, *, cluster: bool = False, seed: int = 1) -> None:
-        self.site = Site(folder, max_inflight_messages=1000)
+    def __init__(self, folder: Path, *, cluster: bool = False, small_disks: bool = False, seed: int = 1) -> None:
+        self._disks = [folder / "influx", folder / "kafka"] if small_disks else []
+        for each in self._disks:
+            each.mkdir(parents=True)
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300m", "tmpfs", str(each)], check=True)
+        self.site = Site(folder, max_inflight_messages=WINDOW)
         self.cluster = KafkaCluster(folder / "cluster") if cluster else None
         self.chance = Random(seed)  # noqa: S311 - repeatable
         self.witness = Witness(self.site.mosquitto.port)
@@ -161,6 +167,8 @@ class World:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._running.close()
+        for each in self._disks:
+            subprocess.run(["umount", str(each)], check=True)
 
     def service(self, command: str, name: str, **changes: Mapping[str, Any]) -> Failing:
         """One more service, started; it ends with the world at the latest."""
