@@ -41,6 +41,15 @@ def as_it_is(lines: list[bytes]) -> Play:
     return Play(lines)
 
 
+class _Quiet(ThreadingHTTPServer):
+    """A client that is killed resets its connections: that is no error here."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Nothing."""
+
+
 class InfluxProxy:
     """Passes everything on to `port` of loopback, writes by the script."""
 
@@ -66,8 +75,7 @@ class InfluxProxy:
             def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - its name there
                 """Nothing."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = _Quiet(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> Self:
