@@ -36,6 +36,7 @@ BACK_MS: Final = 900_000
 
 RIVALS_MS: Final = 60_000
 _APART_MS: Final = 10_000
+_RIVAL_M: Final = 3.0
 _AFTER_MS: Final = 60_000
 _JUDGED_M: Final = 100.0
 
@@ -43,7 +44,8 @@ _JUDGED_M: Final = 100.0
 class Crossing(NamedTuple):
     """A stop line that was crossed: the lane, the steps before it by time, the instant, and the fixes behind it.
 
-    `beside_m` is how far beside the lane's middle it came along the last 100 m.
+    `beside_m` is how far beside the lane's middle it came along the last 100 m; `rivals` are the signal groups of other
+    lanes that it may have been on as well, were its position a little wrong.
     """
 
     lane: Ingress
@@ -53,6 +55,7 @@ class Crossing(NamedTuple):
     speed_mps: float
     gap_ms: int
     beside_m: float
+    rivals: frozenset[int | None] = frozenset()
 
 
 class _Line(NamedTuple):
@@ -129,10 +132,20 @@ class Crossings:
         before = steps[-1]
         beyond = self._step(trail[index + 1], found.lane)
         gap_ms = beyond.fix.at_ms - before.fix.at_ms
-        share = before.place.before_m / (before.place.before_m - beyond.place.before_m)
+        before_m = before.place.before_m
+        # A vehicle that waits a little beyond the line crosses it when it sets off.
+        share = before_m / (before_m - beyond.place.before_m) if before_m > 0 else 1.0
         speed_mps = before.fix.speed_mps + share * (beyond.fix.speed_mps - before.fix.speed_mps)
         at_ms = before.fix.at_ms + share * gap_ms
-        return Crossing(lane, steps, self._leaving(index + 1), at_ms, speed_mps, gap_ms, _beside_m(steps))
+        rivals = self._rivals(before, found.lane) - {lane.signal_group}
+        return Crossing(lane, steps, self._leaving(index + 1), at_ms, speed_mps, gap_ms, _beside_m(steps), rivals)
+
+    def _rivals(self, step: Step, lane: int) -> frozenset[int | None]:
+        """Of the other lanes, those that are hardly farther away than its own."""
+        nearby, point = self._nearby, self._nearby.offset(step.fix)
+        near_m = step.place.beside_m + _RIVAL_M
+        others = (each for each in nearby.on(step.fix, point) if each != lane)
+        return frozenset(nearby.lanes[n].signal_group for n in others if nearby.place(n, point).beside_m <= near_m)
 
     def _step(self, fix: Fix, lane: int) -> Step:
         return Step(fix, self._nearby.place(lane, self._nearby.offset(fix)))

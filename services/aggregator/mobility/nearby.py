@@ -8,12 +8,16 @@ from typing import Final, NamedTuple
 
 from services.aggregator.mobility.fixes import Fix
 from services.aggregator.mobility.geometry import Ingress, Junction, Offset, Place
+from services.aggregator.mobility.stops import IDLE_MPS
 
-__all__ = ["BESIDE_M", "BEYOND_M", "Nearby", "Step", "heading_gap_deg", "is_on"]
+__all__ = ["BESIDE_M", "BEYOND_M", "WAVERS_M", "Nearby", "Step", "heading_gap_deg", "is_on"]
 
 BESIDE_M: Final = 5.0
 BEYOND_M: Final = 100.0
 """How far behind the far end of its map a lane is believed to go straight on."""
+
+WAVERS_M: Final = 3.0
+"""A vehicle that stands so little beyond its line still waits at it: its receiver wavers, or it stopped late."""
 
 _HEADING_DEG: Final = 30.0
 _SHOWS_HEADING_MPS: Final = 1.0
@@ -78,14 +82,15 @@ class Nearby:
         return self.junction.frame.offset(fix.latitude_deg, fix.longitude_deg)
 
     def on(self, fix: Fix, point: Offset) -> tuple[int, ...]:
-        """The numbers of the lanes that it is on, before the stop line."""
+        """The numbers of the lanes that it is on, before the stop line or waiting at it."""
         numbers = self._cells.get((int(point[0] // _CELL_M), int(point[1] // _CELL_M)))
         if numbers is None:
             return ()
         found: tuple[int, ...] = ()
         for number in numbers:
             place = self.place(number, point)
-            if 0 < place[0] <= self.lanes[number].length_m + BEYOND_M and is_on(Step(fix, place)):
+            line_m = 0.0 if fix.speed_mps >= IDLE_MPS else -WAVERS_M
+            if line_m < place[0] <= self.lanes[number].length_m + BEYOND_M and is_on(Step(fix, place)):
                 found += (number,)
         return found
 

@@ -127,7 +127,7 @@ def passage_of(crossing: Crossing, signals: Signals, limit_mps: float) -> Passag
         idle_s=slow_s(speeds, IDLE_MPS),
         delay_s=delay_s,
         arrival=_arrival(shown, bool(stops)),
-        violation=_violation(crossing, shown, stops),
+        violation=_violation(crossing, shown, stops, signals),
         advice_followed=compliance_of(crossing, signals, limit_mps),
         burnt=None if (kind := _BURNING.get(last.station_type)) is None else burnt(speeds, kind),
     )
@@ -185,8 +185,11 @@ def _arrival(shown: Shown | None, stopped: bool) -> Arrival:  # noqa: FBT001 - o
     return "amber" if shown.event_state in AMBER else "red" if shown.event_state in RED else "unknown"
 
 
-def _violation(crossing: Crossing, shown: Shown | None, stops: Sequence[Stop]) -> Violation:
-    """Over the line faster than 1.4 m/s in red that was older than half a second; uncertain within 3 m of position."""
+def _violation(crossing: Crossing, shown: Shown | None, stops: Sequence[Stop], signals: Signals) -> Violation:
+    """Over the line faster than 1.4 m/s in red that was older than half a second; uncertain within 3 m of position.
+
+    Along the lane these may lead back into amber, across it to a lane whose signal was not red.
+    """
     if shown is None or shown.event_state not in RED or crossing.speed_mps <= STOP_MPS:
         return "none"
     if shown.event_state == _STOP_THEN_PROCEED and stops:
@@ -195,4 +198,11 @@ def _violation(crossing: Crossing, shown: Shown | None, stops: Sequence[Stop]) -
     if red_ms <= 0:
         return "none"
     error_ms = 1000 * _POSITION_ERROR_M / crossing.speed_mps
-    return "certain" if red_ms > error_ms and crossing.gap_ms <= _LONGEST_SURE_GAP_MS else "uncertain"
+    sure = red_ms > error_ms and crossing.gap_ms <= _LONGEST_SURE_GAP_MS
+    sure = sure and all(_is_red(signals, each, crossing.at_ms) for each in crossing.rivals)
+    return "certain" if sure else "uncertain"
+
+
+def _is_red(signals: Signals, group: int | None, at_ms: float) -> bool:
+    shown = None if group is None else signals.at(group, round(at_ms))
+    return shown is not None and shown.event_state in RED

@@ -126,12 +126,17 @@ class Signals:
         return {group: count for group, count in counts.items() if count}
 
     def at(self, group: int, at_ms: int) -> Shown | None:
-        """What the group showed; `None` if no SPATEM of the two seconds before says it."""
+        """What the group showed; `None` if no SPATEM of the two seconds before says it.
+
+        Nor does one say it whose state was to be over by then, where no message came since.
+        """
         line = self._groups.get(group)
         heard = -1 if line is None else line.heard(at_ms)
         if line is None or heard < 0:
             return None
         phase = line.phases[bisect_right(line.phases, at_ms, key=_start_ms) - 1]
+        if phase.last_ms < at_ms and _is_over(line.says[heard][0], at_ms):
+            return None
         return Shown(phase.event_state, phase.start_ms, at_ms - line.times[heard], line.says[heard][1])
 
     def foretold(self, group: int, at_ms: int) -> SignalGroupState | None:
@@ -183,7 +188,8 @@ class _Line:
             times.append(at_ms)
             phases = len(self.phases)
             self._read(len(times) - 1)
-            new_ms = max(last_ms, at_ms - STALE_MS) if len(self.phases) > phases else at_ms
+            changes = len(self.phases) > phases or (len(times) > 1 and _is_over(self.says[-2][0], at_ms))
+            new_ms = max(last_ms, at_ms - STALE_MS) if changes else at_ms
             return new_ms, at_ms + STALE_MS
         index = bisect_left(times, at_ms)
         if times[index] != at_ms:
@@ -232,6 +238,12 @@ def _last_ms(phase: Phase) -> int:
 def sure(said: SignalGroupState) -> bool:
     """Whether its likely end is to be relied on: a confidence of 77 % at least."""
     return said.likely_end is not None and (said.confidence_percent or 0) >= _SURE_PERCENT
+
+
+def _is_over(said: SignalGroupState, at_ms: int) -> bool:
+    """Whether the state that a message told must have ended before an instant."""
+    end = said.likely_end if sure(said) else said.max_end
+    return end is not None and milliseconds(end) < at_ms
 
 
 def _change(before: SignalGroupState, after_ms: int, until_ms: int) -> int:
