@@ -103,9 +103,10 @@ def assess(kpi: str, measure: Measure, inputs: Inputs, subject: Subject, period:
     heard = {day for day in heard_days(inputs.mobility) if period.start <= day < period.end}
     days = [each for name in names if (each := within(days_of(measure, inputs, name), period))]
     sample = sample_of(measure, days)
-    if not sample.days:
+    if not sample.days or (measure.shape == "rate" and sample.above == 0):
         own = [each for each in inputs.mobility if each.junction in names and each.kind == measure.kind]
-        told = not days and any(period.start <= day < period.end for each in own for day in each.days)
+        heard_of = any(period.start <= day < period.end for each in own for day in each.days)
+        told = heard_of and (not days or measure.shape == "rate")
         reason: Reason = "small_group" if told else "no_data"
         return missing(kpi, measure, subject, period, reason, _FEW if told else _NO_DATA)
     coverage = sum(map(len, days)) / (len(names) * len(heard)) * _known(measure, days)
