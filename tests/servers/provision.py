@@ -1,8 +1,8 @@
-"""Bring Mosquitto, Apache Kafka, InfluxDB and the reader of compose files to this machine from the registries; once.
+"""Bring Mosquitto, Apache Kafka, InfluxDB, Eclipse SUMO and the reader of compose files here from the registries; once.
 
 `python tests/servers/provision.py` needs the standard library alone. Mosquitto and Chromium come from Debian,
-Kafka's jars by Maven, InfluxDB is built from its Go module. What was built is kept in `GARONNE_SERVERS`, by default
-the user's cache folder, and is used again by every checkout.
+Kafka's jars by Maven, InfluxDB is built from its Go module, SUMO is a wheel on PyPI. What was built is kept in
+`GARONNE_SERVERS`, by default the user's cache folder, and is used again by every checkout.
 """
 
 import os
@@ -19,6 +19,7 @@ __all__ = [
     "INFLUXD",
     "KAFKA_LIBS",
     "MOSQUITTO",
+    "SUMO",
     "ProvisionFailed",
     "chromium_path",
     "folder",
@@ -30,6 +31,8 @@ HERE: Final = Path(__file__).resolve().parent
 KAFKA_LIBS: Final = "kafka-4.1.0"
 INFLUXD: Final = "influxdb-2.7.12"
 MOSQUITTO: Final = "mosquitto"
+SUMO: Final = "sumo-1.28.0"
+"""A traffic simulator of 150 MB: its programs are run and nothing is imported, so it is not in `requirements.lock`."""
 COMPOSE: Final = "compose-go-2.16.2"
 """The library by which `docker compose` reads its files; it needs no engine and builds in seconds."""
 _PKG_CONFIG_MODULE: Final = "github.com/influxdata/pkg-config@v0.2.14"
@@ -173,6 +176,15 @@ def _compose(result: Path) -> None:
         _run("Compose's reader from its Go module", command, cwd=scratch, environment={"GOFLAGS": "-mod=readonly"})
 
 
+def _sumo(result: Path) -> None:
+    """Into a folder of its own, by the pip of the project where there is one: a system's Python may have none."""
+    own = HERE.parents[1] / ".venv" / "bin" / "python"
+    python = str(own) if own.exists() else sys.executable
+    pip = [python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-deps", "--require-hashes"]
+    wanted = ["--only-binary=:all:", "-r", str(HERE / "sumo" / "requirements.lock"), "--target", str(result)]
+    _run("SUMO's wheel by pip", [*pip, *wanted], cwd=HERE)
+
+
 def provision() -> None:
     """Bring what is missing; under a second if nothing is.
 
@@ -184,6 +196,7 @@ def provision() -> None:
     _kept(KAFKA_LIBS, _kafka)
     _kept(INFLUXD, _influxdb)
     _kept(COMPOSE, _compose)
+    _kept(SUMO, _sumo)
     _say(f"ready in {folder()}")
 
 
