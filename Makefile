@@ -38,3 +38,7 @@ generate: env ## Write the files that come from the code
 lock: ## Choose versions anew and write requirements.lock
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --all-extras \
 	    --no-header --no-annotate --quiet --upgrade pyproject.toml -o requirements.lock
+fuzz: env ## Ten million hostile messages through the normaliser, half a million through everything; an hour
+	$(BIN)/python -m tests.security.fuzz
+	$(BIN)/python -m tests.security.fuzz --whole --messages 500000
+

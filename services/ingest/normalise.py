@@ -199,6 +199,11 @@ class Normaliser:
 
 def _said_elsewhere(message: Message, profile: Profile, records: tuple[AnyRecord, ...]) -> datetime | None:
     """The time that makes equal bytes different news: of reception without a clock, or of an earlier message."""
-    if any(record.clock == "none" for record in records):
+    if any(record.clock == "none" or _stands_in(record) for record in records):
         return message.received_at
     return records[0].observed_at if profile.clock_is_elsewhere else None
+
+
+def _stands_in(record: AnyRecord) -> bool:
+    """Whether the time of reception stands for one that was not believed: a copy of the message has another one."""
+    return "clock" in record.flags and record.observed_at == record.received_at

@@ -18,6 +18,8 @@ __all__ = ["parse", "takes"]
 
 FAMILY = "tasmota_teleinfo"
 NOTHING = Ignored("no-metering-section")
+_MOST_DIGITS: Final = 15
+"""Of a counter; a meter shows nine."""
 HORODATE: Final = re.compile(r"([HhEe ])([0-9]{12})")
 
 
@@ -121,7 +123,7 @@ def _indices(contract: Mapping[str, Any]) -> list[Register]:
         if contract.get(key) is None:
             continue
         digits = _text(contract[key])
-        if not (digits.isascii() and digits.isdecimal()):
+        if not (digits.isascii() and digits.isdecimal() and len(digits) <= _MOST_DIGITS):
             raise Unparseable("bad_value", f"CONTRACT.{key}: must be a whole number of Wh")
         found.append(maker(int(digits) / 1000))
     return found
