@@ -23,6 +23,50 @@ def _profile(series: str) -> Influx:
     return published(f'SELECT last("value") AS "valeur" FROM "kpi_series" WHERE {where} GROUP BY "at"', "$tag_at h")
 
 
+def _junctions_seen() -> list[Panel | Row]:
+    return [
+        Row("Carrefours"),
+        bars(
+            "Véhicules équipés par carrefour",
+            f"Véhicules par minute, additionnés : qui reste deux minutes compte deux fois. {_FEW}",
+            "short",
+            last_of("vehicles_per_junction.seen", "value", "véhicules", _CHOSEN),
+            least=0,
+        ),
+        bars(
+            "Couverture par carrefour",
+            "Heures où le carrefour a émis, parmi celles où le réseau émettait ; sous 50 %, pas de valeur.",
+            "percentunit",
+            last_of("vehicles_per_junction.seen", "coverage", "couverture", _CHOSEN),
+            thresholds=COVERAGE,
+            least=0,
+            most=1,
+        ),
+    ]
+
+
+def _of_the_day() -> list[Panel | Row]:
+    return [
+        Row("La journée"),
+        bars(
+            "Véhicules par heure du jour",
+            f"Sur toute la période, par heure locale. {_FEW} Rien n’est dit si le reste trahissait les autres.",
+            "short",
+            _profile("vehicles_by_hour"),
+            least=0,
+        ),
+        bars(
+            "Vitesse moyenne par heure du jour",
+            f"Pondérée par les véhicules, arrêts compris. {_FEW}",
+            "velocitykmh",
+            _profile("speed_kmh_by_hour"),
+            thresholds=_SPEED,
+            decimals=1,
+            least=0,
+        ),
+    ]
+
+
 def compass() -> Dashboard:
     """What everybody may know of the junctions."""
     asked = "\"programme\" = 'compass4d'"
@@ -42,40 +86,8 @@ def compass() -> Dashboard:
         refresh="1h",
         variables=(Values("junction", "Carrefour", "Carrefours équipés.", known, KPI), SPAN),
         content=(
-            Row("Carrefours"),
-            bars(
-                "Véhicules équipés par carrefour",
-                f"Véhicules par minute, additionnés : qui reste deux minutes compte deux fois. {_FEW}",
-                "short",
-                last_of("vehicles_per_junction.seen", "value", "véhicules", _CHOSEN),
-                least=0,
-            ),
-            bars(
-                "Couverture par carrefour",
-                "Heures où le carrefour a émis, parmi celles où le réseau émettait ; sous 50 %, pas de valeur.",
-                "percentunit",
-                last_of("vehicles_per_junction.seen", "coverage", "couverture", _CHOSEN),
-                thresholds=COVERAGE,
-                least=0,
-                most=1,
-            ),
-            Row("La journée"),
-            bars(
-                "Véhicules par heure du jour",
-                f"Sur toute la période, par heure locale. {_FEW} Rien n’est dit si le reste trahissait les autres.",
-                "short",
-                _profile("vehicles_by_hour"),
-                least=0,
-            ),
-            bars(
-                "Vitesse moyenne par heure du jour",
-                f"Pondérée par les véhicules, arrêts compris. {_FEW}",
-                "velocitykmh",
-                _profile("speed_kmh_by_hour"),
-                thresholds=_SPEED,
-                decimals=1,
-                least=0,
-            ),
+            *_junctions_seen(),
+            *_of_the_day(),
             Row("Tous les indicateurs"),
             rows(
                 "Indicateurs des carrefours",
