@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help env servers check test demo bench lock generate
+.PHONY: help env servers check test demo bench simulate chaos lock generate
 
 help: ## What can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,16 +29,22 @@ test: env servers ## Everything: checks, then all tests on the real servers
 demo: env ## A simulated Bordeaux, from MQTT to a report, without any server
 	$(BIN)/garonne demo
 
+simulate: env servers ## Passages against SUMO's truth, the long form; writes docs/accuracy-of-passages.md (half an hour)
+	$(BIN)/python -m tests.microsimulation
+
 bench: env ## Messages per second and CPU per message
 	$(BIN)/python -m benchmarks
+
+chaos: env servers ## The whole fault matrix on the real servers; ARGS="--group ingest" for a part
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 generate: env ## Write the files that come from the code
 	scripts/generate
 
-lock: ## Choose versions anew and write requirements.lock
-	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --all-extras \
-	    --no-header --no-annotate --quiet --upgrade pyproject.toml -o requirements.lock
 fuzz: env ## Ten million hostile messages through the normaliser, half a million through everything; an hour
 	$(BIN)/python -m tests.security.fuzz
 	$(BIN)/python -m tests.security.fuzz --whole --messages 500000
 
+lock: ## Choose versions anew and write requirements.lock
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --all-extras \
+	    --no-header --no-annotate --quiet --upgrade pyproject.toml -o requirements.lock

@@ -15,6 +15,7 @@ from scripts.dashboards import dashboard_files
 from scripts.reference import reference_pages, tables_in_place
 from services.ingest.declarative import read_table
 from services.ingest.declarative.describe import with_table
+from tests.chaos.table import page as faults_page
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -29,6 +30,8 @@ def generated() -> Iterator[tuple[Path, str]]:
     yield ROOT / "docs" / "attacks.md", attacks_page()
     yield from tables_in_place(ROOT).items()
     yield from dashboard_files(ROOT)
+    faults = ROOT / "docs" / "faults.md"
+    yield faults, faults_page(faults.read_text("utf-8"))
     for table in sorted(ROOT.glob("services/ingest/profiles/*/fields.toml")):
         page = table.parent / "README.md"
         yield page, with_table(page.read_text("utf-8"), read_table(table.read_text("utf-8"), table.name))

@@ -32,7 +32,7 @@ __all__ = ["WINDOW", "Cell", "Failing", "World", "environment_seed"]
 _LOOK_S: Final = 0.2
 _PATIENCE_S: Final = 600.0
 WINDOW: Final = 1000
-"""Messages that the broker has in flight to ingest at most."""
+"""`max_inflight_messages` of Mosquitto; to MQTT 5 it sends up to the receive maximum."""
 
 
 class Failing(Service):
