@@ -125,7 +125,7 @@ def devices(  # noqa: PLR0913, PLR0917 - the options of the command
     silent: Annotated[str | None, typer.Option(help="Registered devices not heard for 90min, 2h, 3d instead.")] = None,
     health: Annotated[str | None, typer.Option(help="Rhythm and gaps of registered devices in 2h, 7d instead.")] = None,
 ) -> None:
-    """List what publishes, what is read of it, and what is not and why.
+    """List what publishes, what is read of it, and what is not and why; `enrol` and `revoke` say who may log in.
 
     Listens to the broker of the configuration for a while, or reads a recording. Nothing is stored or sent on. With
     `--silent` the store is asked which devices of the registry were not heard for so long; with `--health` how often

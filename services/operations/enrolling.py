@@ -20,11 +20,11 @@ _Name = Annotated[str, typer.Argument(help="As its topics have it: letters, digi
 
 
 class _ListByDefault(typer.core.TyperGroup):
-    """`garonne devices` and `garonne devices FILE` mean `garonne devices list`."""
+    """`garonne devices` and `garonne devices FILE` mean `garonne devices list`, with `--help` too."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put the name of the default command before what is none of the others."""
-        if not args or (args[0] not in self.commands and args[0] != "--help"):
+        if not args or args[0] not in self.commands:
             args = ["list", *args]
         return super().parse_args(ctx, args)
 
