@@ -49,7 +49,7 @@ ClockPolicy = Literal[
 
 Flag = Literal[
     "clock",  # the source clock is implausible: the receive time stands for it
-    "clock_ambiguous",  # hour that occurs twice, season chosen by the receive time
+    "clock_ambiguous",  # hour that occurs twice, or turn of generationDeltaTime, chosen by the receive time
     "clock_missing_hour",  # local time that does not exist, shifted
     "clock_degraded",  # the meter says that its own clock is not to be trusted
     "late",  # received more than ten minutes after its own time
@@ -61,7 +61,7 @@ Flag = Literal[
     "position_jump",
     "impossible_speed",
     "replay",
-    "stale",
+    "stale",  # a message of the radio that is more than 10 s old, or 2 s ahead
     "outside_site",
 ]
 """Quality flags: the value is kept and the doubt is named."""

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from services.ingest.codecs import its_time
@@ -46,7 +46,10 @@ def test_a_delta_time_gives_its_instant(at: datetime, age_ms: int, microseconds:
     """Up to 55 s old or 10 s ahead, to the millisecond, whenever it is received."""
     received_at = at + timedelta(milliseconds=age_ms, microseconds=microseconds)
     for context in (CONTEXT, NAIVE):
-        delta = to_its(milliseconds(at), tai=context is CONTEXT) % 65_536
+        tai = context is CONTEXT
+        delta = to_its(milliseconds(at), tai=tai) % 65_536
+        told_ms = to_its(milliseconds(received_at), tai=tai) - to_its(milliseconds(at), tai=tai)
+        assume(-10_000 < told_ms <= 55_536)  # a leap second between both may put it beyond what 16 bits can tell
         reading = its_time.delta_time(delta, received_at, None, context)
         # Where a leap second lies between both, the receiver's count and the sender's differ by it.
         assert abs(reading.at - at) in (timedelta(0), timedelta(seconds=1))
@@ -63,6 +66,7 @@ def test_a_message_that_waited_is_dated_by_its_envelope(at: datetime, delay_ms: 
     if to_its(envelope_ms) - to_its(milliseconds(at)) == delay_ms:
         assert reading.at == at
     assert "stale" in reading.flags
+    assert ("clock_ambiguous" in reading.flags) == (envelope_ms - milliseconds(reading.at) > 10_000)
     assert ("late" in reading.flags) == (received_at - reading.at > timedelta(minutes=10))
 
 
@@ -84,15 +88,38 @@ def test_an_envelope_dates_a_message_that_waited_about_a_minute(at: datetime, de
         (4500, ("leap_suspect",)),
         (6500, ("leap_suspect",)),
         (6501, ()),
-        (10_001, ("stale",)),
+        (10_001, ("stale", "clock_ambiguous")),
         (-2000, ()),
-        (-2001, ("stale",)),
+        (-2001, ("stale", "clock_ambiguous")),
     ],
 )
 def test_the_age_of_a_message_is_flagged(age_ms: int, flags: tuple[str, ...]) -> None:
     """A sender without leap seconds, an old message, one from the future."""
     delta = (to_its(milliseconds(RECEIVED)) - age_ms) % 65_536
     assert its_time.delta_time(delta, RECEIVED, None, CONTEXT).flags == flags
+
+
+@pytest.mark.parametrize(
+    ("generated_ms", "envelope_ms", "doubts"),
+    [
+        (-600_000, -599_900, set()),
+        (-30_000, -29_900, set()),
+        (-30_000, None, {"clock_ambiguous"}),
+        (-30_000, -100, {"clock_ambiguous"}),
+        (-600_000, -580_000, {"clock_ambiguous"}),
+        (40_000, 40_100, {"clock_ambiguous"}),
+    ],
+)
+def test_what_waited_is_certain_if_it_was_put_into_its_envelope_at_once(
+    generated_ms: int, envelope_ms: int | None, doubts: set[str]
+) -> None:
+    """Ten minutes or half a minute in a roadside unit. Without an envelope of that moment the turn is open."""
+    received_ms = milliseconds(RECEIVED)
+    delta = to_its(received_ms + generated_ms) % 65_536
+    sent_ms = None if envelope_ms is None else received_ms + envelope_ms
+    flags = its_time.delta_time(delta, RECEIVED, sent_ms, CONTEXT).flags
+    assert "stale" in flags
+    assert {"clock_ambiguous"} & set(flags) == doubts
 
 
 @pytest.mark.parametrize("envelope_ms", [-1, 0, 1 << 61, 253_402_300_800_000])

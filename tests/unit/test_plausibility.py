@@ -144,7 +144,12 @@ def test_reasons_stand_beside_each_other() -> None:
     """An old message from elsewhere that jumps has three reasons, and is kept."""
     context = _context(site=Box(-0.7, 44.8, -0.5, 44.9))
     assert _vehicle(context, AT_MS, 100, 0).flags == ()
-    assert _vehicle(context, AT_MS + 30_000, 20_000, 20_000).flags == ("stale", "outside_site", "position_jump")
+    assert _vehicle(context, AT_MS + 30_000, 20_000, 20_000).flags == (
+        "stale",
+        "clock_ambiguous",
+        "outside_site",
+        "position_jump",
+    )
 
 
 _MESSAGES = st.lists(
@@ -200,13 +205,19 @@ def test_a_sender_that_forgets_leap_seconds_is_found_by_the_median_of_a_hundred(
 
 
 @pytest.mark.parametrize(
-    "flag", ["position_jump", "replay", "outside_site", "stale", "impossible_speed", "leap_suspect"]
+    "flag", ["position_jump", "replay", "outside_site", "clock_ambiguous", "impossible_speed", "leap_suspect"]
 )
 def test_a_doubtful_message_becomes_no_figure(flag: Flag) -> None:
     """It is in the log, with its reason; passages and exposure are of messages without any."""
     record = _vehicle(_context(), AT_MS, 100, 0)
     assert fix_of(record) is not None
     assert fix_of(record.model_copy(update={"flags": (flag,)})) is None
+
+
+def test_what_waited_through_an_outage_becomes_figures() -> None:
+    """A roadside unit delivers ten minutes of messages late: they are old, and each says when it was sent."""
+    record = _vehicle(_context(), AT_MS, 100, 0)
+    assert fix_of(record.model_copy(update={"flags": ("stale", "late")})) == fix_of(record)
 
 
 def test_a_few_slow_messages_are_no_policy() -> None:

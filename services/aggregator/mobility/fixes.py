@@ -10,9 +10,13 @@ from services.aggregator.points import milliseconds
 __all__ = ["SILENCE_MS", "Fix", "fix_of", "fix_order", "tracks_of"]
 
 NOT_BELIEVED: Final = frozenset(
-    {"position_jump", "impossible_speed", "replay", "stale", "outside_site", "clock", "leap_suspect"}
+    {"position_jump", "impossible_speed", "replay", "outside_site", "clock", "clock_ambiguous", "leap_suspect"}
 )
-"""Flags with which a message becomes no figure: five seconds beside the signals make a green of a red."""
+"""Flags with which a message becomes no figure: five seconds beside the signals make a green of a red.
+
+`stale` is none of them. What waited through an outage and says when it was sent is as good as what came at once; what
+is old and does not say it is `clock_ambiguous` too.
+"""
 
 SILENCE_MS: Final = 30_000
 """A vehicle that was silent for longer begins anew; a passage is never guessed over the silence."""

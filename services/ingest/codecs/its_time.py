@@ -104,10 +104,24 @@ def delta_time(delta_ms: int, received_at: datetime, envelope_ms: int | None, co
         flags = ("leap_suspect",)
     if base_ms != received_ms:
         reading = believe(Reading(generated_at, "its", flags), received_at, context)
-        return reading if "clock" in reading.flags else reading._replace(flags=("stale", *reading.flags))
-    if not FRESH_MS[0] <= age_ms <= FRESH_MS[1]:
+        if "clock" in reading.flags:
+            return reading
+        flags = ("stale", *reading.flags)
+    elif not FRESH_MS[0] <= age_ms <= FRESH_MS[1]:
         flags = (*flags, "stale")
+    if "stale" in flags and not _is_confirmed(base_ms - age_ms, envelope_ms, received_ms):
+        flags = (*flags, "clock_ambiguous")
     return Reading(generated_at, "its", flags)
+
+
+def _is_confirmed(generated_ms: int, envelope_ms: int | None, received_ms: int) -> bool:
+    """Whether a message is known to be old: it was put into its envelope when it was generated, and not in the future.
+
+    Without, its 16 bits leave open which turn of 65.536 s is meant.
+    """
+    if envelope_ms is None or max(generated_ms, envelope_ms) - received_ms > -FRESH_MS[0]:
+        return False
+    return FRESH_MS[0] <= envelope_ms - generated_ms <= FRESH_MS[1]
 
 
 def unix_time(unix_ms: int | None, received_at: datetime, context: Context) -> Reading:

@@ -101,5 +101,5 @@ def _leapt(at: Reading, vehicle: str, message: Message, context: Context) -> Rea
         return at
     flags = tuple(each for each in at.flags if each != "leap_suspect")
     if received_ms - at_ms - taken_ms <= FRESH_MS[1]:
-        flags = tuple(each for each in flags if each != "stale")
+        flags = tuple(each for each in flags if each not in {"stale", "clock_ambiguous"})
     return Reading(at.at + timedelta(milliseconds=taken_ms), at.clock, flags)
