@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 import typer
 
 from services.closing import kpi
+from services.forgetting import forget
 from services.operations.commands import add_operations
 from services.operations.consenting import consent
 from services.operations.enrolling import devices as devices_group
-from services.operations.erasing import export, forget
+from services.operations.erasing import export
+from services.operations.rotating import keys
 from services.terminal import ConfigurationFile, fail, load_settings
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ MessagesFile = Annotated[Path, typer.Argument(help="JSON lines; `-` reads standa
 add_operations(app)
 app.add_typer(consent, name="consent")
 app.add_typer(devices_group, name="devices")
+app.add_typer(keys, name="keys")
 app.command()(export)
 app.command()(forget)
 app.command()(kpi)

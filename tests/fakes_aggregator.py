@@ -105,6 +105,11 @@ class MemoryStore:
         wanted = set(tags.items())
         self.content = {each: rows for each, rows in self.content.items() if not wanted <= set(each[1])}
 
+    async def remove(self, points: Sequence[tuple[str, tuple[tuple[str, str], ...], int]]) -> None:
+        """Delete these points."""
+        for measurement, tags, time_ns in points:
+            self.content.get((measurement, tags), {}).pop(time_ns, None)
+
     async def select(
         self,
         measurement: str,

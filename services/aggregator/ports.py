@@ -152,6 +152,13 @@ class Store(Protocol):
             Unavailable: not certain that all are gone; once more is right.
         """
 
+    async def remove(self, points: Sequence[tuple[str, tuple[tuple[str, str], ...], int]]) -> None:
+        """Delete single points: measurement, tags sorted by name, time in ns; gone on return.
+
+        Raises:
+            Unavailable: not certain that all are gone; once more is right.
+        """
+
     async def select(
         self,
         measurement: str,

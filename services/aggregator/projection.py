@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from schemas.energy import IntervalEnergy, MeterReading
 from schemas.envelope import Event
 from schemas.mobility import VehicleState
-from services.aggregator.erasure import split
+from services.aggregator.erasure import forget_member, split
 from services.aggregator.exposure import Exposures
 from services.aggregator.hazards import Hazards
 from services.aggregator.hourly import Hours
@@ -150,6 +150,9 @@ class Projection:
         """
         living, erased = split(batch)
         for each in erased:
+            if each.member is not None:
+                await forget_member(self._store, each.member)
+                continue
             await self._store.forget(each.tags)
             household = each.tags.get("household")
             for series in [series for series in self._partition_of if series[1] == household]:

@@ -113,6 +113,28 @@ class SqliteStore:
         self._version = -1
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
+    async def remove(self, points: Sequence[tuple[str, tuple[tuple[str, str], ...], int]]) -> None:
+        """Delete single points, from the file too.
+
+        Raises:
+            Unavailable: SQLite could not write; nothing is deleted.
+        """
+        await self._run(lambda connection: self._remove(connection, points))
+
+    @staticmethod
+    def _remove(connection: sqlite3.Connection, points: Sequence[tuple[str, tuple[tuple[str, str], ...], int]]) -> None:
+        query = "DELETE FROM point WHERE time_ns = ? AND series = (SELECT id FROM series WHERE text = ?)"
+        connection.execute("PRAGMA secure_delete = ON")
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            connection.executemany(query, [(time_ns, series(name, tags)) for name, tags, time_ns in points])
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     async def select(
         self,
         measurement: str,

@@ -11,10 +11,12 @@ from services.ingest.consentfile import ConsentProblem, check_households, read_c
 from services.ingest.declarative import TableProblem, read_profile
 from services.ingest.limits import Bounds, Limits
 from services.ingest.mapping import MappingProblem, compile_mapping
+from services.ingest.memory import Memory
 from services.ingest.normalise import Normaliser
 from services.ingest.plausibility import Stations
 from services.ingest.profiles import Context, Profile, discover
 from services.ingest.pseudonyms import KeyProblem, Keys, Pseudonyms, read_keys
+from services.ingest.subjects import Subjects
 from services.ingest.topics import TopicTree
 from services.ingest.zones import ZoneProblem, nearby_of, site_of, zones_of
 from services.runtime.junctionfile import read_junctions
@@ -85,8 +87,15 @@ def topics_of(settings: Settings) -> dict[str, tuple[str, ...]]:
     }
 
 
-def build_normaliser(settings: Settings, *, trial: bool = False) -> tuple[Normaliser, tuple[str, ...]]:
+def build_normaliser(
+    settings: Settings, *, trial: bool = False, before: Normaliser | None = None
+) -> tuple[Normaliser, tuple[str, ...]]:
     """The normaliser and the topic filters to subscribe to.
+
+    Args:
+        settings: the configuration.
+        trial: see `keys_of`.
+        before: the one whose place it takes: what that one has learnt of devices and counted is known to this one too.
 
     Raises:
         ConsentProblem: see `read_book`.
@@ -99,21 +108,34 @@ def build_normaliser(settings: Settings, *, trial: bool = False) -> tuple[Normal
     keys = keys_of(settings, trial=trial)
     registry = read_registry(settings.households_file)
     names = Pseudonyms(keys, registry.household_of, registry.meter_of)
-    stations = Stations(settings.ingest.stations_remembered)
+    known = before.stations if before is not None else None
+    stations = known if known is not None else Stations(settings.ingest.stations_remembered)
     profiles = enabled_profiles(settings)
-    contexts = _contexts(settings, profiles, names, stations)
+    contexts = _contexts(settings, profiles, names, stations, before.memories if before is not None else {})
     topics = topics_of(settings)
     filters = tuple(dict.fromkeys(each for group in topics.values() for each in group))
     book = read_book(settings, keys, registry)
     consent = None if book is None else Consent(book, ZoneInfo(settings.timezone))
     normaliser = Normaliser(profiles, contexts, keys, topics, consent)
     normaliser.stations = stations
-    normaliser.limits = Limits(Bounds(settings.ingest.device_messages_per_min, settings.ingest.new_meters_per_h))
+    normaliser.subjects = Subjects(registry.household_of, keys.pseudonym)
+    bounds = Bounds(settings.ingest.device_messages_per_min, settings.ingest.new_meters_per_h)
+    if before is not None and before.limits is not None:
+        normaliser.limits = before.limits
+        normaliser.limits.rebound(bounds)
+    else:
+        normaliser.limits = Limits(bounds)
+    if before is not None and before.consent is not None and consent is not None:
+        consent.instead_of(before.consent)
     return normaliser, filters
 
 
 def _contexts(
-    settings: Settings, profiles: Mapping[str, Profile], names: Pseudonyms, stations: Stations
+    settings: Settings,
+    profiles: Mapping[str, Profile],
+    names: Pseudonyms,
+    stations: Stations,
+    memories: Mapping[str, Memory],
 ) -> dict[str, Context]:
     """What each profile knows; all share the junctions and the memory of stations."""
     file = None if settings.junctions_file is None else read_junctions(settings.junctions_file)
@@ -133,6 +155,7 @@ def _contexts(
             its_leap_seconds=own.its_leap_seconds,
             oldest=settings.oldest,
             newest=settings.newest,
+            memory=memories[name] if name in memories else Memory(),
             intersections={} if file is None else file.intersections,
             stations=stations,
             site=site,

@@ -8,8 +8,10 @@ instant the last change of each purpose whose time holds it speaks, and the fine
 - `half_hourly`: the first reading of each half hour and intervals of half an hour or more, without the same;
 - `live`: everything.
 
-The instant is that of the device (`observed_at`; both ends of an interval). What was let through is remembered per
-meter and slot. Forgetting it, at a restart, lets one more reading of that slot through; it never keeps one back.
+Members of the panel agree where they join it: what one says goes on until a line of the file withdraws it, under the
+name `pionniers:<member>`. The instant is that of the device (`observed_at`; both ends of an interval). What was let
+through is remembered per meter and slot. Forgetting it, at a restart, lets one more reading of that slot through; it
+never keeps one back.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -19,12 +21,13 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
+from schemas.citizen import AppEvaluation
 from schemas.energy import IntervalEnergy, MeterReading
 from schemas.envelope import AnyRecord, Event
 from schemas.status import DeviceStatus
 from services.ingest.memory import Memory
 
-__all__ = ["COARSE", "NONE", "PURPOSES", "Book", "Change", "Consent", "Granularity", "Purpose"]
+__all__ = ["COARSE", "MEMBER", "NONE", "PURPOSES", "Book", "Change", "Consent", "Granularity", "Purpose"]
 
 Granularity = Literal["daily", "half_hourly", "live"]
 Purpose = Literal["advice", "challenge", "city"]
@@ -33,8 +36,13 @@ Purpose = Literal["advice", "challenge", "city"]
 PURPOSES: Final[tuple[Purpose, ...]] = ("advice", "challenge", "city")
 NONE: Final = "no-consent"
 """The rule that ignores a message of a household that agreed to nothing at that time."""
+MEMBER: Final = "pionniers:"
+"""How the file names a member of the panel."""
 COARSE: Final = "finer-than-consent"
 """The rule that ignores a message which is finer than what its household agreed to."""
+
+_OF_NOBODY: Final = "garonne_probe"
+"""A profile whose records say nothing of a home: `garonne doctor` looks whether the way is open (ADR 0037)."""
 
 _RANK: Final[Mapping[Granularity, int]] = {"daily": 1, "half_hourly": 2, "live": 3}
 _HALF_HOUR: Final = timedelta(minutes=30)
@@ -84,10 +92,13 @@ class Book:
         """
         self._changes: dict[str, list[Change]] = {}
         self._homes: dict[str, str] = {}
+        self._members: dict[str, str] = {}
         for change in changes:
             home = pseudonym("household", change.household)
             self._changes.setdefault(home, []).append(change)
             self._homes[pseudonym("device", change.household)] = home
+            if change.household.startswith(MEMBER):
+                self._members[pseudonym("member", change.household.removeprefix(MEMBER))] = home
         for device, household in (household_of or {}).items():
             self._homes[pseudonym("device", device)] = pseudonym("household", household)
 
@@ -106,6 +117,11 @@ class Book:
             if change.start <= at and (change.until is None or at < change.until):
                 spoken.update(dict.fromkeys(change.purposes, change.granularity))
         return spoken
+
+    def withdrawn(self, member: str, at: datetime) -> bool:
+        """Whether a member of the panel (its pseudonym) has withdrawn for an instant."""
+        said = self._spoken(self._members.get(member, ""), at)
+        return bool(said) and not any(said.values())
 
     def home_of(self, device: str) -> str | None:
         """The household of a device, both as pseudonyms; `None` if nobody said whose it is."""
@@ -127,19 +143,29 @@ class Consent:
         self._timezone = timezone
         self._passed = memory or Memory()
 
+    def instead_of(self, before: "Consent") -> "Consent":
+        """Itself, with what `before` has let through."""
+        self._passed = before._passed  # noqa: SLF001 - of its own class
+        return self
+
     def keep(self, events: tuple[Event, ...]) -> tuple[tuple[Event, ...], str]:
         """The events that go on, with the ids that they had, and the rule to name if none does."""
         kept, rule = [], NONE
         for event in events:
             record = event.record
             allowed, of_a_home = self._allowed(record)
-            if not of_a_home or allowed == "live":
+            if not of_a_home or allowed == "live" or event.profile == _OF_NOBODY:
                 kept.append(event)
             elif allowed is not None:
                 rule = COARSE
                 if (coarse := self._coarse(record, allowed)) is not None:
                     kept.append(event._replace(record=coarse))
         return tuple(kept), rule
+
+    def keeps(self, device: str, at: datetime) -> bool:
+        """Whether a message of a device (its pseudonym) that cannot be read may be kept, sealed."""
+        home = self.book.home_of(device)
+        return home is not None and self.book.granularity(home, at) is not None
 
     def _allowed(self, record: AnyRecord) -> tuple[Granularity | None, bool]:
         """The granularity for a record, and whether it is of a household at all."""
@@ -155,6 +181,8 @@ class Consent:
             case DeviceStatus():
                 home = self.book.home_of(record.device)
                 return (None if home is None else self.book.granularity(home, record.observed_at)), True
+            case AppEvaluation():
+                return None, self.book.withdrawn(record.member, record.observed_at)
         return None, False
 
     def _coarse(self, record: AnyRecord, allowed: Granularity) -> AnyRecord | None:

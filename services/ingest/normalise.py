@@ -14,11 +14,13 @@ from pydantic import ValidationError
 
 from schemas.envelope import AnyRecord, Event
 from schemas.rejection import Reason, Rejected, Stage
-from services.ingest.consent import Consent
+from services.ingest.consent import NONE, Consent
 from services.ingest.limits import Limits
+from services.ingest.memory import Memory
 from services.ingest.plausibility import Stations
 from services.ingest.profiles import Context, Ignored, Message, Profile, Unparseable
 from services.ingest.pseudonyms import Keys
+from services.ingest.subjects import Subjects
 from services.ingest.topics import TopicTree
 
 __all__ = ["Normaliser", "Outcome"]
@@ -70,6 +72,7 @@ class Normaliser:
         self.consent = consent
         self.limits: Limits | None = None
         self.stations: Stations | None = None
+        self.subjects: Subjects | None = None
         self._contexts = contexts
         self._keys = keys
         self._routes: TopicTree[Profile] = TopicTree()
@@ -103,6 +106,11 @@ class Normaliser:
 
     def _claimants(self, message: Message) -> list[Profile]:
         return [each for each in self._learning if each.claims and each.claims(message, self._contexts[each.name])]
+
+    @property
+    def memories(self) -> Mapping[str, Memory]:
+        """What each profile has learnt from messages, by its name."""
+        return {name: context.memory for name, context in self._contexts.items()}
 
     def announced_topics(self) -> frozenset[str]:
         """Topics that announcements named so far and no filter takes: they must be subscribed to as well."""
@@ -179,12 +187,15 @@ class Normaliser:
         return mac.hexdigest()
 
     def _rejected(self, message: Message, profile: str | None, stage: Stage, reason: Reason, detail: str) -> Outcome:
+        device = self.subjects(message) if self.subjects is not None else None
+        if device is not None and self.consent is not None and not self.consent.keeps(device, message.received_at):
+            return Outcome(profile, ignored=Ignored(NONE))
         record = Rejected(
             observed_at=message.received_at,
             received_at=message.received_at,
             clock="none",
             retained=message.retained,
-            device=self._keys.pseudonym("device", f"topic:{message.topic}"),
+            device=device or self._keys.pseudonym("device", f"topic:{message.topic}"),
             stage=stage,
             reason=reason,
             detail=detail[:400],

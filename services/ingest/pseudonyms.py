@@ -2,12 +2,13 @@
 
 One secret file; a key of its own for each purpose is derived from it by HKDF-SHA256 (RFC 5869). A
 pseudonym is HMAC-SHA256 cut to 64 bits. Rejected messages are sealed with AES-SIV (RFC 5297), which is
-deterministic: a redelivered message gives the same bytes.
+deterministic: a redelivered message gives the same bytes. After a rotation the file holds earlier secrets too (ADR
+0036): what was sealed under them can be opened, and whose data are under an earlier pseudonym can be told.
 """
 
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -18,7 +19,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-__all__ = ["KeyProblem", "Keys", "Pseudonyms", "read_keys"]
+from services.ingest.keyring import Key, RingProblem, parse_ring
+
+__all__ = ["KeyProblem", "Keys", "Pseudonyms", "keys_from", "read_keys"]
 
 MINIMUM_BYTES: Final = 32
 _PREFIX: Final = {
@@ -31,6 +34,10 @@ _PREFIX: Final = {
 }
 
 
+_KEPT: Final = ("household", "meter", "device", "member")
+"""Whose pseudonyms a rotation can keep; those of vehicles and hazards are short-lived anyway."""
+
+
 class KeyProblem(Exception):
     """The key file is missing, too short or readable by others; the text says what to do."""
 
@@ -38,8 +45,14 @@ class KeyProblem(Exception):
 class Keys:
     """The keys that one secret gives, one per purpose."""
 
-    def __init__(self, secret: bytes) -> None:
+    def __init__(self, secret: bytes, earlier: Sequence["Keys"] = (), *, keep: bool = False) -> None:
         """Derive them.
+
+        Args:
+            secret: of the newest key.
+            earlier: the keys before it, the newest last.
+            keep: homes, meters, devices and members keep the pseudonyms that they had under the key before, and
+                messages their ids.
 
         Raises:
             KeyProblem: the secret is shorter than 32 bytes.
@@ -50,6 +63,10 @@ class Keys:
         self._secret = secret
         self._macs = {purpose: self._derive(purpose, 32) for purpose in _PREFIX}
         self.event_id = self._derive("event-id", 32)
+        self._earlier = tuple(earlier)
+        if keep and earlier:
+            self._macs |= {purpose: earlier[-1]._macs[purpose] for purpose in _KEPT}  # noqa: SLF001 - of its own kind
+            self.event_id = earlier[-1].event_id
         self._seal = AESSIV(self._derive("rejected", 64))
 
     def _derive(self, purpose: str, length: int) -> bytes:
@@ -60,24 +77,36 @@ class Keys:
         digest = hmac.digest(self._macs[purpose], identifier.encode(), "sha256")
         return f"{_PREFIX[purpose]}_{digest[:8].hex()}"
 
+    def every_pseudonym(self, purpose: str, identifier: str) -> frozenset[str]:
+        """The pseudonyms that something ever had: under this key and under all before it."""
+        return frozenset(each.pseudonym(purpose, identifier) for each in (*self._earlier, self))
+
     def seal(self, topic: str, payload: bytes) -> bytes:
         """Encrypt topic and payload of a rejected message."""
         head = json.dumps(topic).encode()
         return self._seal.encrypt(len(head).to_bytes(4, "big") + head + payload, None)
 
     def unseal(self, sealed: bytes) -> tuple[str, bytes]:
-        """Topic and payload of a rejected message.
+        """Topic and payload of a rejected message, sealed under this key or one before it.
 
         Raises:
-            KeyProblem: sealed under another key.
+            KeyProblem: sealed under another key, or nothing is left of it.
         """
-        try:
-            clear = self._seal.decrypt(sealed, None)
-        except InvalidTag as error:
-            message = "this message was sealed under another key"
-            raise KeyProblem(message) from error
+        if not sealed:
+            raise KeyProblem("its household is forgotten: the bytes of this message are gone")
+        clear = self._opened(sealed)
+        if clear is None:
+            raise KeyProblem("this message was sealed under another key")
         end = 4 + int.from_bytes(clear[:4], "big")
         return str(json.loads(clear[4:end])), clear[end:]
+
+    def _opened(self, sealed: bytes) -> bytes | None:
+        for each in (self, *reversed(self._earlier)):
+            try:
+                return each._seal.decrypt(sealed, None)  # noqa: SLF001 - of its own kind
+            except InvalidTag:
+                continue
+        return None
 
 
 class Pseudonyms:
@@ -144,7 +173,19 @@ def read_keys(path: Path) -> Keys:
         message = f"key file {path}: everybody on this machine may read it; do: chmod 600 {path}"
         raise KeyProblem(message)
     try:
-        return Keys(secret)
-    except KeyProblem as error:
+        return keys_from(parse_ring(secret))
+    except (KeyProblem, RingProblem) as error:
         message = f"key file {path}: {error}; {advice}"
         raise KeyProblem(message) from None
+
+
+def keys_from(ring: Sequence[Key]) -> Keys:
+    """The newest key of a ring, with those before it.
+
+    Raises:
+        KeyProblem: a secret is too short.
+    """
+    made: list[Keys] = []
+    for key in ring:
+        made.append(Keys(key.secret, tuple(made), keep=key.mode == "keep"))
+    return made[-1]

@@ -9,15 +9,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple, TypeVar
 
+from schemas.citizen import AppEvaluation
 from schemas.codec import CodecError, decode
 from schemas.envelope import TOPICS, Event
 from schemas.ledger import LedgerEntry
 from schemas.mobility import VehicleState
 from schemas.rejection import Rejected
-from services.aggregator.erasure import TAG_OF, read_stub
+from services.aggregator.erasure import CITIZEN, TAG_OF, read_mark, read_stub
 from services.aggregator.lineprotocol import series
 from services.aggregator.points import milliseconds, raw_point
 from services.aggregator.ports import Incoming, Partition
+from services.aggregator.scanning import REJECTED
 from services.aggregator.traffic import HORIZON_MS, MARGIN_MS, sample_of
 from services.ingest.ledger import PRINT_DIGITS
 from services.operations.rejections import PointPlace
@@ -125,6 +127,7 @@ class Books:
     _known: dict[Any, Any] = field(default_factory=dict)
     _found: Counter[bytes] = field(default_factory=Counter)
     _ids: set[str] = field(default_factory=set)
+    _members: dict[PointPlace, str] = field(default_factory=dict)
 
     def begin(self, incoming: Incoming) -> None:
         """Take the first record of a partition of the ledger."""
@@ -181,6 +184,11 @@ class Books:
         if not incoming.value and incoming.topic in TAG_OF:
             self._erase((incoming.topic, incoming.partition), f"{TAG_OF[incoming.topic]}={incoming.key.decode()}")
             return True
+        if not incoming.value and incoming.topic == REJECTED:
+            return True  # what stands before it was refused, whether it can be read or not
+        if incoming.topic == CITIZEN and (member := read_mark(incoming.value)) is not None:
+            self._erase((incoming.topic, incoming.partition), None, member)
+            return True
         stub = read_stub(incoming.value)
         if stub is None or not self.period.holds(datetime.fromtimestamp(incoming.timestamp_ms / 1000, UTC)):
             return stub is not None
@@ -194,16 +202,19 @@ class Books:
             self.fates[row]["forgotten"] += 1
         return True
 
-    def _erase(self, partition: Partition, tag: str) -> None:
+    def _erase(self, partition: Partition, tag: str | None, member: str | None = None) -> None:
         """What stands before a tombstone in its partition is expected no more."""
         for places in self.points.values():
-            for place in [place for place in places if tag in place[0]]:
+            for place in [each for each in places if self._is_of(each, tag, member)]:
                 several = places.pop(place)
                 for each in several:
                     if each.partition == partition:
                         self.fates[each.row]["forgotten"] += 1
                 if rest := tuple(each for each in several if each.partition != partition):
                     places[place] = rest
+
+    def _is_of(self, place: PointPlace, tag: str | None, member: str | None) -> bool:
+        return self._members.get(place) == member if tag is None else tag in place[0]
 
     def _expect(self, event: Event, row: RowKey, incoming: Incoming) -> None:
         record = event.record
@@ -216,6 +227,8 @@ class Books:
             self.fates[row][_fate(event)] += 1
             return
         place = (series(point.measurement, point.tags), point.time_ns)
+        if isinstance(record, AppEvaluation):
+            self._members[place] = record.member
         partition = self._same((incoming.topic, incoming.partition))
         places = self.points[point.measurement]
         places[place] = (*places.get(place, ()), Expected(event.id, row, partition, incoming.offset))

@@ -151,13 +151,15 @@ def _open(settings: "Settings", identity: str) -> tuple["Rejection", tuple[str, 
     from services.aggregator.scanning import REJECTED
     from services.ingest.assembly import keys_of
     from services.ingest.pseudonyms import KeyProblem
-    from services.operations.rejections import Wanted
+    from services.operations.rejections import FORGOTTEN, Wanted
     from services.operations.replaying import unsealed
     from services.running import open_scan
 
     found = [each for each in _find(settings, Wanted()).all() if each.id.startswith(identity)]
     if len(found) != 1:
         raise fail(f"{len(found)} rejections begin with {identity!r}; `garonne rejected ls --all` lists them")
+    if found[0].settled == FORGOTTEN:
+        raise fail(f"{identity}: its household is forgotten, and what it sent is not shown any more")
     partition, offset = found[0].place
 
     async def read() -> tuple[str, bytes, bool]:

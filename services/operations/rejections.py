@@ -1,7 +1,8 @@
 """What is in `garonne.rejected`, and what of it is still open.
 
 A rejection is open until the ledger says that it is settled: brought back in, and how. Copies that come after that
-open it again; a point that InfluxDB refuses once more is such a copy.
+open it again; a point that InfluxDB refuses once more is such a copy. A tombstone settles what came before it under its
+key: its household is forgotten, and nobody opens it any more.
 """
 
 import re
@@ -17,10 +18,21 @@ from schemas.ledger import LedgerEntry, Settled
 from schemas.rejection import Rejected
 from services.aggregator.scanning import LEDGER, REJECTED, Scan
 
-__all__ = ["Found", "PointPlace", "Rejection", "Wanted", "counted", "find_rejections", "place_of", "settled_in"]
+__all__ = [
+    "FORGOTTEN",
+    "Found",
+    "PointPlace",
+    "Rejection",
+    "Wanted",
+    "counted",
+    "find_rejections",
+    "place_of",
+    "settled_in",
+]
 
 _SETTLES: Final = b'"settled":['
 """An entry of the ledger that settles nothing does not say so at all."""
+FORGOTTEN: Final = "forgotten"
 _LINE: Final = re.compile(rb"((?:\\.|[^ \\])+) .* (-?\d+)", re.DOTALL)
 
 PointPlace = tuple[str, int]
@@ -118,8 +130,14 @@ async def find_rejections(scan: Scan, wanted: Wanted) -> Found:
         LogUnavailable: the log does not answer.
     """
     found = Found()
+    graves: dict[tuple[int, bytes], int] = {}
+    under: dict[str, tuple[int, bytes]] = {}
     async for batch in scan.read(await scan.ends([REJECTED]), wanted.from_ms):
         for incoming in batch:
+            place = (incoming.partition, incoming.key)
+            if not incoming.value:
+                graves[place] = incoming.offset
+                continue
             try:
                 event = decode(incoming.value)
             except CodecError:
@@ -129,13 +147,21 @@ async def find_rejections(scan: Scan, wanted: Wanted) -> Found:
                 continue
             known = found.rejections.get(event.id)
             copies = 1 if known is None else known.copies + 1
+            under[event.id] = place
             found.rejections[event.id] = _seen(event.id, event.record, incoming.partition, incoming.offset, copies)
-    if found.rejections:
-        for place in await settled_in(scan):
-            rejection = found.rejections.get(place.id)
-            if rejection is not None and (place.partition, place.offset) >= rejection.place:
-                rejection.settled = place.outcome
+    for said in await settled_in(scan) if found.rejections else ():
+        rejection = found.rejections.get(said.id)
+        if rejection is not None and (said.partition, said.offset) >= rejection.place:
+            rejection.settled = said.outcome
+    _bury(found, under, graves)
     return found
+
+
+def _bury(found: Found, under: Mapping[str, tuple[int, bytes]], graves: Mapping[tuple[int, bytes], int]) -> None:
+    """Settle what a tombstone of its key follows."""
+    for identity, rejection in found.rejections.items():
+        if rejection.offset < graves.get(under[identity], -1):
+            rejection.settled = FORGOTTEN
 
 
 def _seen(identity: str, record: Rejected, partition: int, offset: int, copies: int) -> Rejection:

@@ -64,6 +64,11 @@ class MemoryStore:
         wanted = set(tags.items())
         self.rows = {key: row for key, row in self.rows.items() if not wanted or not wanted <= set(row[0].tags)}
 
+    async def remove(self, points: Sequence[tuple[str, tuple[tuple[str, str], ...], int]]) -> None:
+        """By series and time."""
+        for measurement, tags, time_ns in points:
+            self.rows.pop((measurement, series(measurement, tags), time_ns), None)
+
     async def select(
         self,
         measurement: str,
@@ -167,6 +172,15 @@ class StoreContract:
         assert await store.select("energy") == []
         await store.write([point(3, "m1", x=5.0)])
         assert [row.fields["x"] for row in await store.select("meter", tags={"meter": "m1"})] == [5.0]
+
+    async def test_a_point_that_is_removed_is_gone_and_its_neighbours_are_not(self, store: Store) -> None:
+        """By series and time; what is not there is no error, and doing it twice changes nothing."""
+        await store.write([point(1, "m1", x=1.0), point(2, "m1", x=2.0), point(1, "m2", x=3.0)])
+        first = (await store.select("meter", tags={"meter": "m1"}))[0]
+        place = ("meter", tuple(sorted(first.tags.items())), first.time_ns)
+        for _ in range(2):
+            await store.remove([place, ("energy", place[1], 7)])
+        assert sorted(row.fields["x"] for row in await store.select("meter")) == [2.0, 3.0]
 
 
 class TestMemory(StoreContract):
