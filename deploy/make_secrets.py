@@ -26,10 +26,11 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT_GID = 10001
 """The group of Garonne's own image, for secrets that root makes: members of root's group could read more."""
-INGEST_USER, HEALTH_USER = "garonne-ingest", "garonne-health"
+INGEST_USER, HEALTH_USER, DOCTOR_USER = "garonne-ingest", "garonne-health", "garonne-doctor"
 PASSWORDS = (
     "mqtt_ingest.password",
     "mqtt_health.password",
+    "mqtt_doctor.password",
     "kafka_broker.password",
     "kafka_ingest.password",
     "kafka_aggregator.password",
@@ -47,9 +48,9 @@ DEVICE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
 RESERVED = re.compile(r"garonne.*|\$.*", re.IGNORECASE)
 TOPIC_WORDS = frozenset(
     "aiida ams amsleser attrs availability bridge bsm cam channel cmnd config consumption DBIRTH DDATA DDEATH "  # noqa: SIM905 - a paragraph
-    "denm dsmr edge edgeConfig el emon emonhub events everblu gas gazpar2mqtt get ha hass homeassistant "
+    "denm dsmr edge edgeConfig el emon emonhub events everblu garonne gas gazpar2mqtt get ha hass homeassistant "
     "homewizard homie import info inQueue iomtsgdata j2735 json map NBIRTH NDATA NDEATH online out outQueue own "
-    "p1 pionniers raw reading rpc rssi rx senml sensor set shellies sma solar solaredge spat srem srm ssm stat "
+    "p1 pionniers probe raw reading rpc rssi rx senml sensor set shellies sma solar solaredge spat srem srm ssm stat "
     "state statestream status tele telegram teleinfo tic timestamp ul us v2x values vanetza wmbusmeters "
     "zigbee2mqtt".split()
 )
@@ -200,7 +201,11 @@ def hash_fits(known: str, password: str) -> bool:
 
 def mosquitto_passwords(store: Secrets) -> None:
     """The broker's password file: a line for each user whose password lies here; lines that fit are kept."""
-    users = {INGEST_USER: "mqtt_ingest.password", HEALTH_USER: "mqtt_health.password"}
+    users = {
+        INGEST_USER: "mqtt_ingest.password",
+        HEALTH_USER: "mqtt_health.password",
+        DOCTOR_USER: "mqtt_doctor.password",
+    }
     users |= {path.stem: f"devices/{path.name}" for path in sorted((store.folder / "devices").glob("*.password"))}
     path = store.folder / "mosquitto" / "passwords"
     old = dict(line.split(":", 1) for line in path.read_text("utf-8").split()) if path.exists() else {}

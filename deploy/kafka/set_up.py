@@ -7,7 +7,7 @@ What is there is left, what is missing is made, and a right of our users that do
 | ingest | write to all topics |
 | aggregator | read all but rejected and ledger, commit in its group, write rejected points and what it uses itself |
 | auditor | read all topics and where the group stands: `garonne audit`, `garonne rebuild --check` |
-| operator | the same and write: `garonne rejected replay`, `garonne forget`, `garonne import` |
+| operator | the same, write, and see how long topics keep what: `garonne rejected replay`, `forget`, `doctor` |
 
 Nobody but the broker's own user makes or deletes a topic.
 """
@@ -37,7 +37,7 @@ STATUS: Final = "garonne.status"
 """Where each process tells what it uses, once an hour."""
 USERS: Final = ("ingest", "aggregator", "auditor", "operator")
 _TOPIC, _GROUP = 2, 3
-_READ, _WRITE, _DESCRIBE = 3, 4, 8
+_READ, _WRITE, _DESCRIBE, _DESCRIBE_CONFIGS = 3, 4, 8, 10
 _ANY, _LITERAL, _ALLOW = 1, 3, 3
 _PATIENCE_S: Final = 120.0
 
@@ -65,7 +65,7 @@ def rights(group: str) -> set[Right]:
         Right("aggregator", _TOPIC, STATUS, _WRITE),
         *(Right("aggregator", _GROUP, group, each) for each in (_READ, _DESCRIBE)),
         *(Right("auditor", _TOPIC, *each) for each in product(ALL, (_READ, _DESCRIBE))),
-        *(Right("operator", _TOPIC, *each) for each in product(ALL, (_READ, _WRITE, _DESCRIBE))),
+        *(Right("operator", _TOPIC, *each) for each in product(ALL, (_READ, _WRITE, _DESCRIBE, _DESCRIBE_CONFIGS))),
         *(Right(user, _GROUP, group, _DESCRIBE) for user in ("auditor", "operator")),
     }
 

@@ -1,21 +1,31 @@
 """What every Kafka client of ours needs: address, TLS, SASL, and topics that exist."""
 
+import ssl
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError
+from aiokafka.conn import create_conn
+from aiokafka.errors import AuthenticationFailedError, KafkaConnectionError, KafkaError, SaslAuthenticationFailed
 from aiokafka.helpers import create_ssl_context
 
 from schemas.envelope import TOPICS
 from services.runtime.settings import KafkaSettings
 
-__all__ = ["RECORD_BYTES", "connection_options", "ensure_topics"]
+__all__ = ["RECORD_BYTES", "NotLetIn", "connection_options", "ensure_topics", "knock"]
 
 RECORD_BYTES: Final = 2 * 1024 * 1024
 """The largest record that our topics take (`max.message.bytes`)."""
 _PARTITIONS: Final = 4
+
+
+class NotLetIn(KafkaError):  # type: ignore[misc] # aiokafka ships no types
+    """Kafka is there and does not let us in; the text says why, and which key of the configuration to look at."""
+
+    def __str__(self) -> str:
+        """The text alone: aiokafka puts the name of the class before it."""
+        return str(self.args[0])
 
 
 def connection_options(settings: KafkaSettings) -> dict[str, Any]:
@@ -38,6 +48,28 @@ def connection_options(settings: KafkaSettings) -> dict[str, Any]:
     return options
 
 
+async def knock(settings: KafkaSettings) -> None:
+    """Find out why no client can connect: aiokafka tells only that it could not.
+
+    Raises:
+        NotLetIn: the credentials, or the certificate of Kafka.
+    """
+    options = connection_options(settings)
+    for each in options.pop("bootstrap_servers").split(","):
+        host, _, port = each.strip().rpartition(":")
+        try:
+            connection = await create_conn(host, int(port), request_timeout_ms=5000, **options)
+        except (AuthenticationFailedError, SaslAuthenticationFailed) as refusal:
+            text = "it refuses the credentials; look at kafka.username and kafka.password_file"
+            raise NotLetIn(text) from refusal
+        except ssl.SSLError as fault:
+            why = getattr(fault, "verify_message", None) or fault.reason
+            raise NotLetIn(f"TLS fails: {why}; look at kafka.ca_file and kafka.security_protocol") from fault
+        except (KafkaError, OSError, TimeoutError, ValueError):
+            continue
+        connection.close()
+
+
 async def ensure_topics(settings: KafkaSettings, names: Iterable[str]) -> None:
     """Make the topics that are missing: 4 partitions, 1 replica. Whoever comes first makes them, or Kafka would.
 
@@ -54,7 +86,11 @@ async def ensure_topics(settings: KafkaSettings, names: Iterable[str]) -> None:
     """
     admin = AIOKafkaAdminClient(**connection_options(settings))
     try:
-        await admin.start()
+        try:
+            await admin.start()
+        except KafkaConnectionError:
+            await knock(settings)
+            raise
         missing = sorted(set(names) - set(await admin.list_topics()))
         if missing:
             with suppress(KafkaError):

@@ -2,10 +2,14 @@
 
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.deploy.whole import Deployment
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -30,3 +34,12 @@ def site(tmp_path_factory: pytest.TempPathFactory, make_secrets: Callable[..., s
     shutil.copytree(ROOT / "deploy", copy / "deploy", ignore=shutil.ignore_patterns("secrets"))
     make_secrets(copy, "--name", "mqtt.example.org", "--device", "041876000103", "--device", "compteur-cave")
     return copy
+
+
+@pytest.fixture(scope="package")
+def deployment(site: Path, tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Deployment]":
+    """All that compose starts, but the screens; what a test stops, it starts again."""
+    from tests.deploy.whole import deployed  # noqa: PLC0415 - it needs this module
+
+    with deployed(site, tmp_path_factory.mktemp("deployment")) as running:
+        yield running

@@ -177,7 +177,9 @@ def test_each_service_has_only_the_secrets_it_needs(project: Mapping[str, Any]) 
     assert held["prometheus"] == served["prometheus"] | figures
     assert held["influxdb"] == served["influxdb"]
     assert held["mosquitto"] == set()
-    assert held["tools"] == {"garonne.key", "ca.crt", "kafka_operator.password", "operator.token"}
+    assert held["tools"] == {
+        "garonne.key", "ca.crt", "mqtt_doctor.password", "kafka_operator.password", "operator.token",
+    }  # fmt: skip
     assert held["kafka-setup"] == {"ca.crt", "kafka_broker.password"}
 
 

@@ -25,7 +25,7 @@ from services.ingest.profiles import Message
 from services.runtime.lifecycle import Backoff
 from services.runtime.settings import MqttSettings
 
-__all__ = ["ConnectionEvents", "MqttSource"]
+__all__ = ["ConnectionEvents", "MqttSource", "explain", "tls_of"]
 
 _MOST_HELD_BYTES = 256 * 1024 * 1024
 """A bound for payloads that are not acknowledged yet. Their number needs none: a session has 65,535 packet ids at most.
@@ -81,6 +81,7 @@ class MqttSource:
         self._prefix = f"$share/{settings.share_group}/" if settings.share_group else ""
         self._announcements = tuple(announcements)
         self._topics = tuple(self._prefix + topic for topic in topics if topic not in self._announcements)
+        self._unwanted: set[str] = set()
         self._events = events
         self._backoff = Backoff(settings.reconnect_least_s, settings.reconnect_most_s)
         self._generation = 0
@@ -145,7 +146,7 @@ class MqttSource:
             try:
                 reason = await self._connect_and_stay()
             except FAULTS as fault:
-                reason = self._plain(fault)
+                reason = explain(self._settings, fault)
             self._connection = None
             delay_s = self._backoff.next_s()
             self._events.connection_lost(reason, delay_s)
@@ -158,7 +159,7 @@ class MqttSource:
             settings,
             self._take,
             password=settings.password_file.read_bytes().strip() if settings.password_file else None,
-            tls=_tls(settings) if settings.tls else None,
+            tls=tls_of(settings) if settings.tls else None,
         )
         begun = False
         try:
@@ -223,6 +224,22 @@ class MqttSource:
             with suppress(*FAULTS):  # the connection is gone: all are subscribed to at the next
                 self._report(await self._ask(self._connection, more))
 
+    async def turn_to(self, topics: Iterable[str], announcements: Iterable[str]) -> None:
+        """Take these filters instead of those of before, on the session that there is.
+
+        What is no longer wanted is told to the broker now, or at the next connection; what it had already put into the
+        session still comes.
+        """
+        before = {*self._topics, *self._announcements}
+        self._announcements = tuple(announcements)
+        wanted = tuple(self._prefix + topic for topic in topics if topic not in self._announcements)
+        self._topics = tuple(dict.fromkeys(wanted))
+        now = {*self._topics, *self._announcements}
+        self._unwanted = (self._unwanted | before) - now
+        if self._connection is not None and now != before:
+            with suppress(*FAULTS):  # the connection is gone: all of this is done at the next
+                await self._subscribe(self._connection)
+
     async def _subscribe(self, connection: Connection) -> None:
         """At every connection: the broker may have forgotten, and the topics may have changed.
 
@@ -230,6 +247,10 @@ class MqttSource:
         """
         refused = await self._ask(connection, self._announcements, RetainHandling.SEND_ALWAYS)
         self._report([*refused, *await self._ask(connection, self._topics)])
+        for topic in sorted(self._unwanted):
+            with suppress(NegativeAckError):  # it is not subscribed to: that is what was wanted
+                await connection.unsubscribe(topic)
+            self._unwanted.discard(topic)
 
     async def _ask(
         self,
@@ -276,23 +297,30 @@ class MqttSource:
         self._sequence += 1
         self._wake.set()
 
-    def _plain(self, fault: BaseException) -> str:
-        where = f"{self._settings.host}:{self._settings.port}"
-        if isinstance(fault, NegativeAckError):
-            return f"the broker at {where} refuses: {fault}; look at mqtt.username, mqtt.password_file and its ACL"
-        if isinstance(fault, ssl.SSLError):
-            why = getattr(fault, "verify_message", None) or fault.reason
-            return f"TLS with {where} fails: {why}; look at mqtt.ca_file and mqtt.certificate_file"
-        if isinstance(fault, OSError) and fault.filename is not None:
-            return f"cannot read {fault.filename}: {fault.strerror}"
-        if isinstance(fault, ConnectError):
-            return f"the broker at {where} hangs up without an answer; does it speak MQTT 5, and TLS or not as set?"
-        if isinstance(fault, TimeoutError):
-            return f"{where} does not answer within {CONNECT_TIMEOUT_S:.0f} s"
-        return f"no connection to {where}: {str(fault) or type(fault).__name__}; is an MQTT 5 broker listening there?"
+
+def explain(settings: MqttSettings, fault: BaseException) -> str:
+    """What a fault of `FAULTS` means, and what to look at."""
+    where = f"{settings.host}:{settings.port}"
+    if isinstance(fault, NegativeAckError):
+        return f"the broker at {where} refuses: {fault}; look at mqtt.username, mqtt.password_file and its ACL"
+    if isinstance(fault, ssl.SSLError):
+        why = getattr(fault, "verify_message", None) or fault.reason
+        return f"TLS with {where} fails: {why}; look at mqtt.ca_file and mqtt.certificate_file"
+    if isinstance(fault, OSError) and fault.filename is not None:
+        return f"cannot read {fault.filename}: {fault.strerror}"
+    if isinstance(fault, ConnectError):
+        return f"the broker at {where} hangs up without an answer; does it speak MQTT 5, and TLS or not as set?"
+    if isinstance(fault, TimeoutError):
+        return f"{where} does not answer within {CONNECT_TIMEOUT_S:.0f} s"
+    return f"no connection to {where}: {str(fault) or type(fault).__name__}; is an MQTT 5 broker listening there?"
 
 
-def _tls(settings: MqttSettings) -> ssl.SSLContext:
+def tls_of(settings: MqttSettings) -> ssl.SSLContext:
+    """TLS as the configuration has it.
+
+    Raises:
+        OSError: a certificate or key cannot be read or used.
+    """
     context = ssl.create_default_context(cafile=str(settings.ca_file) if settings.ca_file else None)
     if settings.certificate_file is not None and settings.private_key_file is not None:
         context.load_cert_chain(settings.certificate_file, settings.private_key_file)

@@ -203,10 +203,10 @@ class Connection(aiomqtt.Client):
         return packet
 
     async def _send(self, packet: Packet) -> None:
-        """As aiomqtt does it; uvloop's transports say in their own way that they are closed."""
+        """As aiomqtt does it; uvloop's transports, and asyncio's for TLS, say in their own way that they are closed."""
         try:
             await super()._send(packet)
-        except RuntimeError as fault:
+        except (RuntimeError, AttributeError) as fault:
             raise ConnectError(self._endpoint) from fault
 
     async def _close_inner(self) -> None:
