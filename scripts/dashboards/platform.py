@@ -103,9 +103,12 @@ def _ledger() -> list[Panel]:
 
 def _refused() -> list[Panel]:
     return [
-        _by("Messages refused, by stage and reason",
+        _by("Messages by topic and what became of them",
+            "By the first level of the topic; topics that no configured filter names are together.", "mps",
+            "garonne_ingest_topic_messages_total", "topic", "result"),
+        _by("Messages refused, by profile, stage and reason",
             "Each keeps its bytes in garonne.rejected. A new reason is a device that was changed.", "mps",
-            "garonne_ingest_rejected_total", "stage", "reason"),
+            "garonne_ingest_rejected_total", "profile", "stage", "reason"),
         _by("Messages ignored, by rule", "Messages that a profile knows and leaves out on purpose.", "mps",
             "garonne_ingest_ignored_total", "profile", "rule"),
         _flow("Sent again, dropped, too late, known",

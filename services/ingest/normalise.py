@@ -42,6 +42,13 @@ class Outcome:
     ignored: Ignored | None = None
 
     @property
+    def result(self) -> str:
+        """Which of the three ends: `ignored`, `rejected` or `events`."""
+        if self.ignored is not None:
+            return "ignored"
+        return "events" if self.rejected is None else "rejected"
+
+    @property
     def rejected(self) -> Rejected | None:
         """The refusal, if the message was refused."""
         if len(self.events) == 1 and isinstance(self.events[0].record, Rejected):

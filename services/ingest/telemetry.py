@@ -1,4 +1,4 @@
-"""Every event and metric of ingest, in one place. Labels are bounded: profiles, rules, reasons, kinds.
+"""Every event and metric of ingest, in one place. Labels are bounded: profiles, rules, reasons, kinds, roots of topics.
 
 Metrics are counted once per batch, nothing is logged per message, and no line holds a topic, a payload or an
 identifier.
@@ -36,8 +36,14 @@ class IngestTelemetry:
         at = _In(registry=self.registry)
         self.received = Metric("garonne_ingest_messages_received", "Messages taken from the broker", ["profile"], **at)
         self.events = Metric("garonne_ingest_events", "Events made of messages", ["kind"], **at)
-        self.rejected = Metric("garonne_ingest_rejected", "Messages refused", ["stage", "reason"], **at)
+        self.rejected = Metric("garonne_ingest_rejected", "Messages refused", ["profile", "stage", "reason"], **at)
         self.ignored = Metric("garonne_ingest_ignored", "Messages ignored by a rule", ["profile", "rule"], **at)
+        self.topics = Metric(
+            "garonne_ingest_topic_messages",
+            "Messages by the first level of their topic, and what became of them",
+            ["topic", "result"],
+            **at,
+        )
         self.redelivered = Metric("garonne_ingest_redelivered", "Messages that the broker marked as sent again", **at)
         self.dropped = Metric("garonne_ingest_dropped", "QoS 0 messages that came too fast to be taken", **at)
         self.acknowledged = Metric("garonne_ingest_acknowledged", "Messages acknowledged to the broker", **at)
@@ -56,8 +62,19 @@ class IngestTelemetry:
         self.produce_seconds = Histogram(
             "garonne_ingest_produce_seconds", "From a batch's normalisation to its storage", buckets=_BUCKETS_S, **at
         )
+        self.reloads = Metric(
+            "garonne_ingest_configuration_reloads",
+            "Configurations read anew, and what became of them",
+            ["result"],
+            **at,
+        )
         self.health.ready("broker", "not connected yet")
         self._log_works = True
+        self._roots: frozenset[str] = frozenset()
+
+    def expect(self, filters: Sequence[str]) -> None:
+        """Topics are counted by the first levels that these filters name; all others together as `other`."""
+        self._roots = frozenset(each.partition("/")[0] for each in filters) - {"", "+", "#"}
 
     def normalised(self, deliveries: Sequence[Delivery], outcomes: Sequence[Outcome], spent_s: float) -> None:
         """Count a batch, and the seconds that normalising it took."""
@@ -71,15 +88,23 @@ class IngestTelemetry:
         for flag, number in flags.items():
             self.flagged.labels(flag).inc(number)
         if kinds["rejected"]:
-            refused = Counter((each.stage, each.reason) for o in outcomes if (each := o.rejected) is not None)
-            for (stage, reason), number in refused.items():
-                self.rejected.labels(stage, reason).inc(number)
+            refused = Counter(
+                (o.profile or "none", each.stage, each.reason) for o in outcomes if (each := o.rejected) is not None
+            )
+            for (profile, stage, reason), number in refused.items():
+                self.rejected.labels(profile, stage, reason).inc(number)
         for (profile, rule), number in Counter(
             [(outcome.profile or "none", outcome.ignored.rule) for outcome in outcomes if outcome.ignored is not None]
         ).items():
             self.ignored.labels(profile, rule).inc(number)
+        self._count_topics(deliveries, outcomes)
         if again := sum([delivery.redelivered for delivery in deliveries]):
             self.redelivered.inc(again)
+
+    def _count_topics(self, deliveries: Sequence[Delivery], outcomes: Sequence[Outcome]) -> None:
+        roots = [delivery.message.topic.partition("/")[0] for delivery in deliveries]
+        for (root, result), number in Counter(zip(roots, [each.result for each in outcomes], strict=True)).items():
+            self.topics.labels(root if root in self._roots else "other", result).inc(number)
 
     def events_made(self) -> int:
         """Events made of messages since the start, refusals included."""
@@ -128,6 +153,18 @@ class IngestTelemetry:
         """The consent file changed and cannot be read. What it said before holds; the log names no household."""
         self.health.ready("consent file", "it cannot be read, what it said before holds: run `garonne check`")
         self._log.error("the consent file cannot be read, what it said before holds: run `garonne check`")
+
+    def configuration_read(self, at_next_start: Sequence[str]) -> None:
+        """The configuration was read anew, and holds from now on, but for the keys of `at_next_start`."""
+        self.reloads.labels("taken").inc()
+        self.health.ready("configuration")
+        self._log.info("the configuration was read: it holds from now on", at_next_start=list(at_next_start))
+
+    def configuration_faulty(self, what: str) -> None:
+        """The configuration was read anew and is wrong. What it said before holds; the log names no household."""
+        self.reloads.labels("refused").inc()
+        self.health.ready("configuration", f"{what}, what it said before holds: run `garonne check`")
+        self._log.error("the new configuration is wrong, what it said before holds: run `garonne check`", what=what)
 
     def overflowed(self) -> None:
         """A QoS 0 message came faster than it could be taken."""

@@ -42,6 +42,7 @@ def as_renderable(status: Status) -> RenderableType:
     )
     for title, flows in (
         ("messages by profile", status.received),
+        ("messages by topic and result", status.topics),
         ("events by kind", status.events),
         ("stored by kind", status.aggregated),
         ("rejected", status.rejected),

@@ -94,8 +94,9 @@ class Status:
     Attributes:
         problems: of both services, by check.
         received: messages by profile.
+        topics: messages by the first level of their topic and by what became of them.
         events: by kind, as ingest made them.
-        rejected: by stage and reason.
+        rejected: by profile, stage and reason.
         ignored: by profile and rule.
         acknowledged: messages.
         in_flight: messages taken and not acknowledged.
@@ -109,6 +110,7 @@ class Status:
 
     problems: Mapping[str, str]
     received: Mapping[str, Flow]
+    topics: Mapping[str, Flow]
     events: Mapping[str, Flow]
     rejected: Mapping[str, Flow]
     ignored: Mapping[str, Flow]
@@ -178,8 +180,9 @@ def status_between(before: tuple[Look, Look], now: tuple[Look, Look]) -> Status:
     return Status(
         problems={**ingest.now.problems, **aggregator.now.problems},
         received=ingest.flows("garonne_ingest_messages_received_total", "profile"),
+        topics=ingest.flows("garonne_ingest_topic_messages_total", "topic", "result"),
         events=ingest.flows("garonne_ingest_events_total", "kind"),
-        rejected=ingest.flows("garonne_ingest_rejected_total", "stage", "reason"),
+        rejected=ingest.flows("garonne_ingest_rejected_total", "profile", "stage", "reason"),
         ignored=ingest.flows("garonne_ingest_ignored_total", "profile", "rule"),
         acknowledged=ingest.flow("garonne_ingest_acknowledged_total"),
         in_flight=round(ingest.now.total("garonne_ingest_in_flight")),

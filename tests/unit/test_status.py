@@ -39,7 +39,7 @@ async def test_flow_lag_refusals_and_age_are_those_of_the_services() -> None:
         ingest.received.labels("tasmota").inc(10)
         before = await _looks(urls)
         ingest.received.labels("tasmota").inc(30)
-        ingest.rejected.labels("parse", "not_json").inc(2)
+        ingest.rejected.labels("tasmota", "parse", "not_json").inc(2)
         ingest.ignored.labels("shelly_gen2", "echo").inc()
         ingest.oldest.set(4.5)
         ingest.in_flight.set(7)
@@ -48,7 +48,7 @@ async def test_flow_lag_refusals_and_age_are_those_of_the_services() -> None:
     passed_s = now[0].at_s - before[0].at_s
     status = status_between(before, now)
     assert status.received == {"tasmota": Flow(40, 30 / passed_s)}
-    assert {name: flow.total for name, flow in status.rejected.items()} == {"parse not_json": 2}
+    assert {name: flow.total for name, flow in status.rejected.items()} == {"tasmota parse not_json": 2}
     assert {name: flow.total for name, flow in status.ignored.items()} == {"shelly_gen2 echo": 1}
     assert (status.in_flight, status.oldest_unacknowledged_s) == (7, 4.5)
     assert status.lag == {"garonne.energy": 7, "garonne.status": 0}
