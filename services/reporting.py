@@ -17,8 +17,9 @@ from services.aggregator.kpis.inputs import Inputs
 from services.aggregator.kpis.plan import Plan, PlanProblem
 from services.aggregator.kpis.results import Language, Period, Subject
 from services.aggregator.kpis.seasons import same_calendar_days, years_before
+from services.aggregator.kpis.trends import Told
 from services.aggregator.ports import Store, Unavailable
-from services.aggregator.report.assessment import Answer, assess_all, kpi_points, needed, programmes
+from services.aggregator.report.assessment import Answer, assess_all, chosen, kpi_points, needed, programmes
 from services.aggregator.report.completing import complete
 from services.aggregator.report.curves import curve_points, midnight_ns
 from services.aggregator.report.dcat import dcat_text
@@ -30,7 +31,10 @@ from services.aggregator.series import Family, Weather, read_evaluations, read_h
 from services.aggregator.service_plan import read_plan, read_sites, routes_of
 from services.aggregator.told import read_told
 from services.aggregator.usage import read_usage
+from services.consented import agreed_homes, agreement
 from services.ingest.assembly import keys_of
+from services.ingest.consent import Book, Purpose
+from services.ingest.consentfile import ConsentProblem
 from services.ingest.pseudonyms import KeyProblem
 from services.running import open_store
 from services.runtime.junctionfile import JunctionProblem, read_junctions
@@ -132,8 +136,8 @@ async def make_report(  # noqa: PLR0913 - the options of a report
         ReportProblem: something that the user can repair.
     """
     period, baseline = _periods(start, end, baseline_start, baseline_end)
-    chosen = tuple(wanted) or programmes()
-    _known("programme", chosen, programmes())
+    asked = tuple(wanted) or programmes()
+    _known("programme", asked, programmes())
     _known("format", formats, FORMATS)
     if audience == "members" and "dcat" in formats:
         raise ReportProblem("the format dcat is for open data: it goes with the audience public only")
@@ -143,21 +147,47 @@ async def make_report(  # noqa: PLR0913 - the options of a report
         registry = read_registry(settings.households_file)
         families = _families(settings, registry)
         async with open_store(settings) as store:
-            inputs = await _read(store, settings, families, period, baseline, needed(chosen))
+            inputs = await _read(store, settings, families, period, baseline, needed(asked))
             inputs = replace(inputs, facts=facts, plan=plan)
-            if "mobility" in needed(chosen):
+            if "mobility" in needed(asked):
                 inputs = await _with_mobility(store, ZoneInfo(settings.timezone), inputs, period)
             told = await read_told(store, ZoneInfo(settings.timezone), period, public=audience == "public")
-            answers = assess_all(inputs, _subjects(settings, registry, inputs), period, baseline, chosen, told)
+            book = agreement(settings, registry)
+            subjects = _subjects(settings, registry, inputs)
+            answers = _assessed(inputs, book, subjects, ZoneInfo(settings.timezone), (period, baseline), asked, told)
             await _store(store, answers, period, ZoneInfo(settings.timezone))
-    except (KeyProblem, RegistryProblem, ConfigurationProblem, Unavailable) as problem:
+    except (ConsentProblem, KeyProblem, RegistryProblem, ConfigurationProblem, Unavailable) as problem:
         raise ReportProblem(str(problem)) from problem
     if audience == "public":
         answers = [Answer(kpi, publishable(outcome, PUBLIC)) for kpi, outcome in answers]
-    report = _report(settings, answers, inputs, period, baseline, language, chosen)
+    report = _report(settings, answers, inputs, period, baseline, language, asked)
     report = report.model_copy(update={"audience": audience})
     report = complete(report, facts)
     return await asyncio.to_thread(_write, report, formats, folder, facts)
+
+
+def _assessed(  # noqa: PLR0913, PLR0917 - who is asked what, when, by whose consent
+    inputs: Inputs,
+    book: Book | None,
+    subjects: Sequence[Subject],
+    zone: ZoneInfo,
+    periods: tuple[Period, Period | None],
+    wanted: Sequence[str],
+    told: Sequence[Told],
+) -> list[Answer]:
+    """Teams count who agreed to the challenge, all others who agreed to the city; in the order of `assess_all`."""
+    if book is None:
+        return assess_all(inputs, subjects, *periods, wanted, told)
+    place = {subject: number for number, subject in enumerate(subjects)}
+    answers: list[Answer] = []
+    teams = [each for each in subjects if each.kind == "team"]
+    rest = [each for each in subjects if each.kind != "team"]
+    asked: tuple[tuple[Purpose, list[Subject]], ...] = (("challenge", teams), ("city", rest))
+    for purpose, theirs in asked:
+        agreed = replace(inputs, homes=agreed_homes(inputs.homes, book, purpose, zone))
+        answers += assess_all(agreed, theirs, *periods, wanted, told)
+    order = {kpi.name: number for number, kpi in enumerate(chosen(wanted))}
+    return sorted(answers, key=lambda each: (order[each.kpi.name], place.get(each.outcome.subject, len(place))))
 
 
 def _periods(

@@ -13,7 +13,7 @@ from services.aggregator.kpis.trends import Told, with_target, with_trend
 from services.aggregator.points import TAGS
 from services.aggregator.ports import FieldValue, Point
 
-__all__ = ["CITYKEYS", "Answer", "assess_all", "kpi_points", "needed", "programmes"]
+__all__ = ["CITYKEYS", "Answer", "assess_all", "chosen", "kpi_points", "needed", "programmes"]
 
 
 CITYKEYS: Final = "citykeys"
