@@ -331,3 +331,68 @@ async def test_a_change_holds_while_ingest_runs_and_a_faulty_file_changes_nothin
                 await asyncio.sleep(0.01)
             assert bool(normaliser(_message()).events) is holds
         stop.set()
+
+
+# ---- what cannot be read, members of the panel, and any rhythm ----
+
+
+def _registered(site: Path, *changes: Change) -> Normaliser:
+    text = "".join(each.model_dump_json(by_alias=True) + "\n" for each in changes)
+    (site.parent / "consent.jsonl").write_text(text, "utf-8")
+    return build_normaliser(read_settings(site))[0]
+
+
+def test_without_consent_a_message_that_cannot_be_read_is_not_kept_either(site: Path) -> None:
+    """Neither by its topic nor by its content; with consent it is kept sealed, and of nobody we know as before."""
+    by_topic = Message("tele/cave/SENSOR", b"{", AT)
+    by_content = Message("unknown/topic", b'{"meter": "cave"}', AT)
+    nobodys = Message("unknown/topic", b"{", AT)
+    without = _registered(site)
+    assert [_rule(without(each)) for each in (by_topic, by_content, nobodys)] == [NONE, NONE, None]
+    agreed = _registered(site, _change("daily", household="home-1"))
+    refused = [agreed(each).rejected for each in (by_topic, by_content, nobodys)]
+    devices = [each.device for each in refused if each is not None]
+    assert len(devices) == 3
+    assert devices[0] == devices[1] != devices[2]
+
+
+def test_a_member_of_the_panel_who_withdraws_is_not_heard_any_more(site: Path) -> None:
+    """Others are: they agreed where they joined. What was said before the withdrawal goes on, however late it comes."""
+    withdrawn = _change(None, household="pionniers:marie", **{"from": AT})
+    normaliser = _registered(site, withdrawn)
+
+    def said(member: str, at: datetime) -> bool:
+        event = {"specversion": "1.0", "type": "fr.bordeaux.pionniers.survey.csat", "time": at.isoformat()}
+        payload = json.dumps(event | {"data": {"rating": 4}}).encode()
+        return bool(normaliser(Message(f"pionniers/tbm/{member}/events", payload, at + timedelta(days=1))).events)
+
+    assert [said("marie", AT), said("marie", AT - timedelta(hours=1)), said("jean", AT)] == [False, True, True]
+    renewed = [withdrawn, _change("live", household="pionniers:marie", **{"from": AT + timedelta(hours=1)})]
+    normaliser = _registered(site, *renewed)
+    assert [said("marie", AT), said("marie", AT + timedelta(hours=2))] == [False, True]
+
+
+@given(
+    seconds=st.lists(st.integers(0, 4 * 86_400), min_size=1, max_size=80),
+    granularity=st.sampled_from(["daily", "half_hourly"]),
+    seen_again=st.booleans(),
+)
+def test_whatever_the_rhythm_only_agreed_values_survive(
+    seconds: list[int], granularity: Granularity, *, seen_again: bool
+) -> None:
+    """In order of time, any cadence, repetitions: at most one instant of each local slot, registers alone, no gauge."""
+    midnight = datetime(2026, 3, 27, tzinfo=PARIS).astimezone(UTC)  # the clocks change within
+    site = _normaliser(_change(granularity))
+    times = [midnight + timedelta(seconds=each) for each in sorted(seconds)]
+    kept = [_reading(each) for at in times for each in [site(_message(at))] if each.events]
+    if seen_again:
+        kept += [_reading(each) for at in times for each in [site(_message(at))] if each.events]
+
+    def slot(at: datetime) -> object:
+        return at.astimezone(PARIS).date() if granularity == "daily" else int(at.timestamp()) // 1800
+
+    instants = {each.observed_at for each in kept}
+    assert len(instants) == len({slot(at) for at in instants}) == len({slot(at) for at in times})
+    for reading in kept:
+        assert (reading.gauges, reading.states) == ((), ())
+        assert not [each for each in reading.registers if each.since_midnight]
