@@ -13,6 +13,7 @@ from services.closing import kpi
 from services.forgetting import forget
 from services.operations.commands import add_operations
 from services.operations.consenting import consent
+from services.operations.diagnosing import doctor
 from services.operations.enrolling import devices as devices_group
 from services.operations.erasing import export
 from services.operations.rotating import keys
@@ -36,6 +37,7 @@ add_operations(app)
 app.add_typer(consent, name="consent")
 app.add_typer(devices_group, name="devices")
 app.add_typer(keys, name="keys")
+app.command()(doctor)
 app.command()(export)
 app.command()(forget)
 app.command()(kpi)
@@ -239,7 +241,7 @@ def ingest(config: ConfigurationFile = None) -> None:
     from services.running import StartProblem, serve
 
     try:
-        serve(load_settings(config), ingest=True, aggregate=False)
+        serve(load_settings(config), ingest=True, aggregate=False, file=config)
     except StartProblem as problem:
         raise fail(problem) from None
 
@@ -250,7 +252,7 @@ def aggregate(config: ConfigurationFile = None) -> None:
     from services.running import StartProblem, serve
 
     try:
-        serve(load_settings(config), ingest=False, aggregate=True)
+        serve(load_settings(config), ingest=False, aggregate=True, file=config)
     except StartProblem as problem:
         raise fail(problem) from None
 
@@ -278,7 +280,7 @@ def run(config: ConfigurationFile = None) -> None:
     from services.running import StartProblem, serve
 
     try:
-        serve(load_settings(config), ingest=True, aggregate=True)
+        serve(load_settings(config), ingest=True, aggregate=True, file=config)
     except StartProblem as problem:
         raise fail(problem) from None
 

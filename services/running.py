@@ -7,17 +7,19 @@ import hashlib
 import secrets
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from schemas.envelope import Event
 from schemas.status import DeviceStatus
 from services.ingest.assembly import PROBLEMS
-from services.runtime.lifecycle import stop_on_signals
-from services.runtime.settings import ConfigurationProblem, Settings
+from services.runtime.lifecycle import ask_on_hangup, stop_on_signals
+from services.runtime.settings import ConfigurationProblem, Settings, read_settings
 from services.runtime.telemetry import log_to_stderr
 from services.runtime.usage import Meter, tell_usage
 
 if TYPE_CHECKING:
+    from services.aggregator.fence import Fence
     from services.aggregator.ports import Log, Store
     from services.aggregator.scanning import Scan
     from services.ingest.ports import Sink
@@ -35,11 +37,11 @@ class StartProblem(Exception):
     """A service cannot start; the text says what to do."""
 
 
-def serve(settings: Settings, *, ingest: bool, aggregate: bool) -> None:
+def serve(settings: Settings, *, ingest: bool, aggregate: bool, file: Path | None = None) -> None:
     """Run until SIGTERM or SIGINT, then finish what is on its way.
 
     Both services together have the embedded broker with them, if the configuration says so: it is there before them
-    and goes after them.
+    and goes after them. At SIGHUP ingest reads the configuration of `file` anew; the aggregator takes it at its start.
 
     Raises:
         StartProblem: the configuration cannot work.
@@ -50,7 +52,7 @@ def serve(settings: Settings, *, ingest: bool, aggregate: bool) -> None:
         with ExitStack() as stack:
             if ingest and aggregate and settings.embedded.broker:
                 _start_broker(settings, stack)
-            _run(_serve(settings, ingest=ingest, aggregate=aggregate))
+            _run(_serve(settings, file, ingest=ingest, aggregate=aggregate))
     except ExceptionGroup as group:
         known, others = group.split((*PROBLEMS, ConfigurationProblem, OSError))
         if known is None or others is not None:
@@ -84,19 +86,22 @@ def _run(main: Coroutine[Any, Any, None]) -> None:
         uvloop.run(main)
 
 
-async def _serve(settings: Settings, *, ingest: bool, aggregate: bool) -> None:
-    stop = asyncio.Event()
-    with stop_on_signals(stop):
-        await run_services(settings, stop, ingest=ingest, aggregate=aggregate)
+async def _serve(settings: Settings, file: Path | None, *, ingest: bool, aggregate: bool) -> None:
+    stop, asked = asyncio.Event(), asyncio.Event()
+    with stop_on_signals(stop), ask_on_hangup(asked):
+        await run_services(settings, stop, asked, file, ingest=ingest, aggregate=aggregate)
 
 
-async def run_services(settings: Settings, stop: asyncio.Event, *, ingest: bool, aggregate: bool) -> None:
-    """Run the services in this loop until `stop` is set."""
+async def run_services(  # noqa: PLR0913 - what a process is started with
+    settings: Settings, stop: asyncio.Event, asked: asyncio.Event, file: Path | None, *, ingest: bool, aggregate: bool
+) -> None:
+    """Run the services in this loop until `stop` is set; ingest reads `file` anew each time that `asked` is."""
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
         sink = await stack.enter_async_context(open_sink(settings))
         telemetry = None
         if ingest:
             from services.ingest.assembly import build_normaliser  # noqa: PLC0415
+            from services.ingest.reloading import Reread  # noqa: PLC0415
             from services.ingest.service import run_ingest  # noqa: PLC0415
             from services.ingest.telemetry import IngestTelemetry  # noqa: PLC0415
             from services.lastcontact import LastContact  # noqa: PLC0415
@@ -104,17 +109,24 @@ async def run_services(settings: Settings, stop: asyncio.Event, *, ingest: bool,
             telemetry = IngestTelemetry()
             normaliser, topics = build_normaliser(settings)
             memory = None if settings.embedded.broker else LastContact(open_scan(settings))  # that broker keeps nothing
-            running = run_ingest(settings, normaliser, topics, sink, stop, telemetry=telemetry, last_contact=memory)
+            reread = Reread(asked, lambda: read_settings(file))
+            running = run_ingest(
+                settings, normaliser, topics, sink, stop, telemetry=telemetry, last_contact=memory, reread=reread
+            )
             group.create_task(running, name="ingest")
         if aggregate:
+            from services.aggregator.fence import Fence  # noqa: PLC0415
             from services.aggregator.service import run_aggregator  # noqa: PLC0415
             from services.ingest.assembly import keys_of  # noqa: PLC0415
 
             keys = keys_of(settings)
             device = keys.pseudonym("device", f"aggregator:{settings.kafka.group}")
             log = await stack.enter_async_context(open_log(settings))
-            store = await stack.enter_async_context(open_store(settings))
-            group.create_task(run_aggregator(settings, log, store, keys.seal, device, stop), name="aggregate")
+            fence = Fence(log)
+            store = await stack.enter_async_context(open_store(settings, fence))
+            group.create_task(
+                run_aggregator(settings, log, store, keys.seal, device, stop, fence=fence), name="aggregate"
+            )
         group.create_task(_tell_usage(settings, sink, telemetry, stop), name="usage")
 
 
@@ -185,8 +197,8 @@ async def open_log(settings: Settings) -> "AsyncIterator[Log]":
 
 
 @asynccontextmanager
-async def open_store(settings: Settings) -> "AsyncIterator[Store]":
-    """The time series."""
+async def open_store(settings: Settings, sure: "Fence | None" = None) -> "AsyncIterator[Store]":
+    """The time series. `sure` is asked before each request of a write; an embedded one is this process's alone."""
     if settings.storage == "embedded":
         from services.embedded.series import SqliteStore  # noqa: PLC0415
 
@@ -198,7 +210,7 @@ async def open_store(settings: Settings) -> "AsyncIterator[Store]":
         return
     from services.aggregator.adapters.influx import InfluxStore  # noqa: PLC0415
 
-    store = InfluxStore(settings.influxdb)
+    store = InfluxStore(settings.influxdb, sure=sure)
     try:
         yield store
     finally:

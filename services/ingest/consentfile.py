@@ -92,12 +92,12 @@ class ConsentFile:
     """Says when a file has changed; the first look says so too, for it may have changed while all was set up."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._seen: object = self
 
     def _state(self) -> tuple[int, int, int] | None:
         try:
-            found = self._path.stat()
+            found = self.path.stat()
         except OSError:
             return None
         return found.st_mtime_ns, found.st_size, found.st_ino

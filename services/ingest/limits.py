@@ -47,6 +47,10 @@ class Limits:
         self._hour = 0
         self._new = 0
 
+    def rebound(self, bounds: Bounds) -> None:
+        """Other bounds from now on; what was counted stays counted."""
+        self._bounds = bounds
+
     def broken(self, events: tuple[Event, ...]) -> str | None:
         """The rule that the events of a message break, if they break one."""
         devices: dict[tuple[str, int], AnyRecord] = {}

@@ -13,14 +13,15 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from schemas.codec import encode
 from schemas.envelope import Event, key_of, topic_of
 from services.ingest.acknowledgement import AcknowledgementWindow
 from services.ingest.ledger import Ledger
-from services.ingest.normalise import Normaliser, Outcome
+from services.ingest.normalise import Outcome
 from services.ingest.ports import Delivery, Outgoing, Sink, Source, Unavailable
+from services.ingest.profiles import Message
 from services.ingest.telemetry import IngestTelemetry
 from services.runtime.lifecycle import Backoff
 from services.runtime.settings import IngestSettings
@@ -46,7 +47,7 @@ class Pipeline:
         self,
         source: Source,
         sink: Sink,
-        normaliser: Normaliser,
+        normaliser: Callable[[Message], Outcome],
         settings: IngestSettings,
         telemetry: IngestTelemetry,
         *,

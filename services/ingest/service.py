@@ -19,6 +19,7 @@ from services.ingest.ledger import Ledger
 from services.ingest.normalise import Normaliser
 from services.ingest.pipeline import Pipeline
 from services.ingest.ports import Sink, Unavailable
+from services.ingest.reloading import Reread, Standing, follow_configuration
 from services.ingest.telemetry import IngestTelemetry
 from services.runtime.http import guard_of, serve_telemetry
 from services.runtime.lifecycle import Backoff
@@ -76,6 +77,7 @@ async def run_ingest(  # noqa: PLR0913 - the parts that make the service
     *,
     telemetry: IngestTelemetry | None = None,
     last_contact: LastContact | None = None,
+    reread: Reread | None = None,
 ) -> None:
     """Run ingest until `stop` is set; unreachable servers are waited for.
 
@@ -87,12 +89,14 @@ async def run_ingest(  # noqa: PLR0913 - the parts that make the service
         stop: set it to end.
         telemetry: metrics and health; its own if not given.
         last_contact: asks the event log; without it a session that was forgotten meanwhile is not told of.
+        reread: how the configuration is read anew while messages flow; never, if not given.
 
     Raises:
         OSError: the port for metrics is taken.
         ExceptionGroup: a defect of ours; nothing is acknowledged that is not stored.
     """
     telemetry = telemetry or IngestTelemetry()
+    telemetry.expect(topics)
     events = _Events(telemetry)
     async with (
         serve_telemetry(
@@ -107,17 +111,20 @@ async def run_ingest(  # noqa: PLR0913 - the parts that make the service
     ):
         device = normaliser.device(f"ingest:{settings.mqtt.client_id}")
         ledger = Ledger(device)
-        pipeline = Pipeline(source, sink, normaliser, settings.ingest, telemetry, ledger=ledger)
+        standing = Standing(settings, normaliser)
+        pipeline = Pipeline(source, sink, standing, settings.ingest, telemetry, ledger=ledger)
         _watch(telemetry, source, pipeline, settings.ingest.unhealthy_after_s)
         if (stations := normaliser.stations) is not None:
             telemetry.leaps.set_function(lambda: stations.corrected)
         recording = group.create_task(_record_gaps(events, pipeline, normaliser, settings), name="ingest-gaps")
-        following = group.create_task(_follow_announcements(source, normaliser), name="ingest-announced")
-        consenting = group.create_task(_follow_consent(normaliser, settings, telemetry), name="ingest-consent")
+        following = group.create_task(_follow_announcements(source, standing), name="ingest-announced")
+        consenting = group.create_task(_follow_consent(standing, telemetry), name="ingest-consent")
+        rereading = group.create_task(follow_configuration(standing, source, telemetry, reread), name="ingest-reread")
         remembering = group.create_task(_remember(events, device, ledger.run, last_contact), name="ingest-remember")
         await pipeline.run(stop)
         remembering.cancel()
         consenting.cancel()
+        rereading.cancel()
         with suppress(TimeoutError):
             async with asyncio.timeout(_LAST_GAPS_S):
                 await events.gaps.join()
@@ -139,24 +146,27 @@ def _watch(telemetry: IngestTelemetry, source: MqttSource, pipeline: Pipeline, u
     telemetry.health.alive("acknowledgements", acknowledging)
 
 
-async def _follow_announcements(source: MqttSource, normaliser: Normaliser) -> None:
+async def _follow_announcements(source: MqttSource, standing: Standing) -> None:
     """Subscribe to what announcements named, without dropping the session."""
     known: frozenset[str] = frozenset()
     while True:
         await asyncio.sleep(_LOOK_AT_ANNOUNCEMENTS_S)
-        topics = normaliser.announced_topics()
+        topics = standing.normaliser.announced_topics()
         if topics != known:
             await source.also(topics - known)
             known = topics
 
 
-async def _follow_consent(normaliser: Normaliser, settings: Settings, telemetry: IngestTelemetry) -> None:
+async def _follow_consent(standing: Standing, telemetry: IngestTelemetry) -> None:
     """A change of the consent file holds for the next messages; a faulty one changes nothing but health."""
-    if normaliser.consent is None or settings.consent_file is None:
-        return
-    file = ConsentFile(settings.consent_file)
+    file: ConsentFile | None = None
     while True:
         await asyncio.sleep(_LOOK_AT_CONSENT_S)
+        settings = standing.settings
+        if settings.consent_file is None:
+            continue
+        if file is None or file.path != settings.consent_file:
+            file = ConsentFile(settings.consent_file)
         if not file.changed():
             continue
         try:
@@ -164,7 +174,8 @@ async def _follow_consent(normaliser: Normaliser, settings: Settings, telemetry:
         except PROBLEMS:  # its text may name a household
             telemetry.consent_faulty()
         else:
-            normaliser.consent.book = book or normaliser.consent.book
+            if book is not None and standing.normaliser.consent is not None:
+                standing.normaliser.consent.book = book
             telemetry.consent_read()
 
 

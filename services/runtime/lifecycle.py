@@ -6,7 +6,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-__all__ = ["Backoff", "stop_on_signals"]
+__all__ = ["Backoff", "ask_on_hangup", "stop_on_signals"]
 
 
 class Backoff:
@@ -49,3 +49,14 @@ def stop_on_signals(stop: asyncio.Event) -> Iterator[None]:
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
+
+
+@contextmanager
+def ask_on_hangup(asked: asyncio.Event) -> Iterator[None]:
+    """Set `asked` at SIGHUP, which would else end the process: somebody wants the configuration read anew."""
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, asked.set)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)
