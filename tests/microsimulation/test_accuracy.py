@@ -5,6 +5,7 @@ import random
 import pytest
 from pycrate_asn1dir import ITS_CAM_2
 
+from tests.cases import ROOT
 from tests.microsimulation.accuracy import Accuracy
 from tests.microsimulation.disturbance import LEVELS
 from tests.microsimulation.payloads import Awareness, cam_octets, cam_tree
@@ -102,3 +103,9 @@ def _within(found: Accuracy, name: str, *, bias: float, mean: float, p95: float)
     assert abs(errors.bias) <= bias, (name, errors)
     assert errors.mean <= mean, (name, errors)
     assert errors.p95 <= p95, (name, errors)
+
+
+def test_the_page_has_the_figures_of_every_level() -> None:
+    """The long form was run with the levels that are written down here."""
+    text = (ROOT / "docs/accuracy-of-passages.md").read_text("utf-8")
+    assert [level.name for level in LEVELS if text.count(f"| {level.name} |") < 9] == []
