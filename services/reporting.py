@@ -253,7 +253,11 @@ def _families(settings: Settings, registry: Registry) -> dict[str, Family]:
         return {}
     keys = keys_of(settings)
     return {
-        keys.pseudonym("household", household.id): Family(household.team, household.heat_share)
+        keys.pseudonym("household", household.id): Family(
+            household.team,
+            household.heat_share,
+            frozenset(keys.pseudonym("meter", device) for device in household.sub_meters),
+        )
         for household in registry.households
         if household.team is not None
     }

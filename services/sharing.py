@@ -71,7 +71,12 @@ def _agreeing(settings: Settings) -> tuple[dict[str, Family], Book | None]:
         return {}, None
     keys = keys_of(settings)
     book = Book(read_changes(settings.consent_file), keys.pseudonym, registry.household_of)
-    named = {keys.pseudonym("household", each.id): Family(each.team, each.heat_share) for each in registry.households}
+    named = {
+        keys.pseudonym("household", each.id): Family(
+            each.team, each.heat_share, frozenset(keys.pseudonym("meter", device) for device in each.sub_meters)
+        )
+        for each in registry.households
+    }
     return named, book
 
 

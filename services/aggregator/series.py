@@ -18,10 +18,11 @@ _UNITS: tuple[tuple[str, Literal["kWh", "m3"]], ...] = (("energy_kwh", "kWh"), (
 
 
 class Family(NamedTuple):
-    """What the registry says of a household, under its pseudonym."""
+    """What the registry says of a household, under its pseudonym; `sub_meters` are pseudonyms too."""
 
     team: str | None
     heat_share: float | None
+    sub_meters: frozenset[str] = frozenset()
 
 
 class Weather(NamedTuple):
@@ -84,8 +85,9 @@ def _registers(rows: Iterable[Row], clock: _Clock, known: Mapping[str, Family]) 
     days: dict[tuple[str, str, str, str, str, Literal["kWh", "m3"]], dict[date, DayValue]] = defaultdict(dict)
     for row in rows:
         tags = row.tags
-        if tags.get("household") not in known:
-            continue
+        family = known.get(tags.get("household", ""))
+        if family is None or tags.get("meter") in family.sub_meters:
+            continue  # What a sub-meter counts, its main meter has counted.
         for field, unit in _UNITS:
             value = row.fields.get(field)
             if isinstance(value, (int, float)):

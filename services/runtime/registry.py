@@ -11,11 +11,14 @@ A TOML file that the operator keeps:
     team = "castors"
     devices = ["linky_teleinfo2mqtt:041876000103", "tasmota:compteur-cave"]
     heat_share = 0.66
+    sub_meters = ["tasmota:compteur-cave"]
     same_meter = { "enedis_csv:01234567890123" = "linky_teleinfo2mqtt:041876000103" }
 
 A device is `<profile>:<identifier>`. What is written here is read on this machine and goes nowhere: records carry
 pseudonyms. `same_meter` says that a meter has two names: the number of the delivery point in the distributor's files
 (which `garonne import` reads) and the one that its gateway gives it. So its history and its live data are of one meter.
+`sub_meters` are devices behind another meter of the household, such as a plug: what they count is in that one, and is
+not added to it.
 """
 
 import tomllib
@@ -54,10 +57,22 @@ class Household(_Entry):
     heat_share: Annotated[float, Field(ge=0, le=1)] | None = Field(
         default=None, description="Declared share of the energy that heats, where data cannot tell."
     )
+    sub_meters: tuple[_Id, ...] = Field(
+        default=(), description="Devices behind another meter of the household: what they count is not added to it."
+    )
     inhabitants: Annotated[int, Field(ge=1, le=50)] | None = None
     same_meter: dict[_Id, _Id] = Field(
         default_factory=dict, description="Other names of a meter, such as that of its history files, and its device."
     )
+
+    @model_validator(mode="after")
+    def _main_meter(self) -> Self:
+        strangers = [device for device in self.sub_meters if device not in self.devices]
+        if strangers:
+            raise ValueError(f"sub_meters: {strangers[0]!r} is none of the devices of household {self.id!r}")
+        if self.sub_meters and set(self.devices) == set(self.sub_meters):
+            raise ValueError(f"sub_meters: they are all devices of household {self.id!r}; which is the main meter?")
+        return self
 
 
 class Registry(_Entry):

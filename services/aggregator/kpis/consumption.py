@@ -11,12 +11,13 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date
+from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 
 from services.aggregator.kpis.factors import FactorSet
 from services.aggregator.kpis.inputs import DayValue, Home, RegisterDays
 
-__all__ = ["DAY_COVERAGE", "Consumption", "chosen_days", "home_consumption"]
+__all__ = ["DAY_COVERAGE", "Consumption", "chosen_days", "home_consumption", "home_water"]
 
 DAY_COVERAGE: Final = 0.9
 """A day counts if this share of it was measured."""
@@ -46,12 +47,14 @@ class Consumption(NamedTuple):
         meters: which series were seen on any day, for telling a changed meter.
         by_carrier: kWh of all covered days.
         problem: why there is no consumption.
+        carriers: kWh by carrier, for the same days as `days`.
     """
 
     days: Mapping[date, float]
     meters: Mapping[tuple[str, str], frozenset[date]]
     by_carrier: Mapping[str, float]
     problem: Problem | None = None
+    carriers: Mapping[str, Mapping[date, float]] = MappingProxyType({})
 
 
 def chosen_days(registers: Sequence[RegisterDays]) -> dict[date, DayValue]:
@@ -92,6 +95,15 @@ def home_consumption(home: Home, factors: FactorSet) -> Consumption:
     return _added(days)
 
 
+def home_water(home: Home) -> Consumption:
+    """What a home's water meters counted, in m³ by local day: water is apart from energy (meters.md 5)."""
+    series: dict[tuple[str, str, str], list[RegisterDays]] = defaultdict(list)
+    for register in home.registers:
+        if register.carrier == "water" and register.unit == "m3" and register.quantity in {"volume", "consumption"}:
+            series[register.carrier, register.meter, "volume"].append(register)
+    return _added({key: chosen_days(registers) for key, registers in series.items()})
+
+
 def _joined(
     days: Mapping[tuple[str, str, str], dict[date, DayValue]],
 ) -> dict[tuple[str, str, str], dict[date, DayValue]]:
@@ -113,15 +125,20 @@ def _exceeds(days: Mapping[date, DayValue], least_kwh: float) -> bool:
 def _added(days: Mapping[tuple[str, str, str], Mapping[date, DayValue]]) -> Consumption:
     """The days on which every series was measured: one that is silent is not one that counts nothing."""
     total: dict[date, float] = {}
-    by_carrier: dict[str, float] = defaultdict(float)
+    carriers: dict[str, dict[date, float]] = defaultdict(lambda: defaultdict(float))
     for day in sorted(set().union(*days.values())):
         known = {key: its[day] for key, its in days.items() if day in its and its[day].coverage >= DAY_COVERAGE}
         if len(known) < len(days):
             continue
         total[day] = sum(_SIGN[key[2]] * value.value for key, value in known.items())
         for key, value in known.items():
-            by_carrier[key[0]] += _SIGN[key[2]] * value.value
-    return Consumption(total, {key[1:]: frozenset(its) for key, its in days.items()}, dict(by_carrier))
+            carriers[key[0]][day] += _SIGN[key[2]] * value.value
+    return Consumption(
+        total,
+        {key[1:]: frozenset(its) for key, its in days.items()},
+        {carrier: sum(its.values()) for carrier, its in carriers.items()},
+        carriers=carriers,
+    )
 
 
 def _told_better(key: tuple[str, str, str], series: Mapping[tuple[str, str, str], object]) -> bool:

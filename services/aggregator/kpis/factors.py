@@ -27,6 +27,10 @@ class _Row(BaseModel):
     valid_from: date | None = None
     valid_to: date | None = None
 
+    def holds(self, on: date) -> bool:
+        """Whether the row is for a day; both ends are included, and one that is not given has no end."""
+        return (self.valid_from is None or self.valid_from <= on) and (self.valid_to is None or on <= self.valid_to)
+
 
 class Conversion(_Row):
     """How many kWh one unit of a carrier holds. PCS is the gross, PCI the net calorific value."""
@@ -79,6 +83,11 @@ class FactorSet(BaseModel):
         for row in self.conversions:
             if bases.setdefault(row.carrier, row.basis) != row.basis:
                 raise ValueError(f"{row.carrier}: conversions of two bases, {bases[row.carrier]} and {row.basis}")
+        for emission in self.emissions:
+            if bases.get(emission.carrier, emission.basis) != emission.basis:
+                raise ValueError(
+                    f"{emission.carrier}: emissions in {emission.basis}, energy in {bases[emission.carrier]}"
+                )
         return self
 
     def kwh_per_unit(self, carrier: str, unit: str) -> float | None:
@@ -88,10 +97,10 @@ class FactorSet(BaseModel):
                 return row.kwh_per_unit
         return None
 
-    def emission_kgco2e_per_kwh(self, carrier: str, use: str = "all") -> float | None:
-        """Greenhouse gas of a kWh, or `None` if the set has no row."""
+    def emission_kgco2e_per_kwh(self, carrier: str, use: str = "all", on: date | None = None) -> float | None:
+        """Greenhouse gas of a kWh, or `None` if the set has no row; with `on`, a row that holds on this day."""
         for row in self.emissions:
-            if (row.carrier, row.use) == (carrier, use):
+            if (row.carrier, row.use) == (carrier, use) and (on is None or row.holds(on)):
                 return row.kgco2e_per_kwh
         return None
 

@@ -1,15 +1,15 @@
 """One family's two winters: what counts, what is left out and why, and the correction by degree days. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
-from services.aggregator.kpis.consumption import Consumption, home_consumption
+from services.aggregator.kpis.consumption import Consumption, home_consumption, home_water
 from services.aggregator.kpis.factors import FactorSet
 from services.aggregator.kpis.inputs import Home
 
-__all__ = ["HOME_COVERAGE", "Assessed", "Left", "LeftReason", "Pair", "assess"]
+__all__ = ["HOME_COVERAGE", "Assessed", "Carried", "Left", "LeftReason", "Pair", "assess", "assess_water"]
 
 HOME_COVERAGE: Final = 0.9
 """A family counts if this share of the days was measured in both winters (meters.md 5)."""
@@ -34,9 +34,20 @@ class Left:
     days: int
 
 
+class Carried(NamedTuple):
+    """What one form of energy took, in kWh: both winters, and the challenge in the weather of the baseline."""
+
+    reference_kwh: float
+    period_kwh: float
+    corrected_kwh: float | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Assessed:
-    """A family that counts. `corrected_kwh` is what the period would have taken in the weather of the baseline."""
+    """A family that counts. `corrected_kwh` is what the period would have taken in the weather of the baseline.
+
+    `carriers` add up to the sums beside them. Of water all amounts are m³.
+    """
 
     home: str
     pairs: tuple[Pair, ...]
@@ -47,11 +58,36 @@ class Assessed:
     corrected_kwh: float | None = None
     heat_share: float | None = None
     heat_source: HeatSource | None = None
+    carriers: Mapping[str, Carried] = field(default_factory=dict)
 
 
 def assess(home: Home, pairs: Sequence[Pair], factors: FactorSet, degree_days: Mapping[date, float]) -> Assessed | Left:
     """Compare the days that are measured in both winters."""
-    used = home_consumption(home, factors)
+    found = _compared(home, home_consumption(home, factors), pairs)
+    if isinstance(found, Left):
+        return found
+    used, plain = found
+    ratio = _weather_ratio(plain.pairs, degree_days)
+    if ratio is None:
+        return plain
+    share, source = _heat_share(home, used, plain.period, degree_days, factors)
+    extra = plain.period_kwh * share * (ratio - 1)
+    return replace(
+        plain,
+        corrected_kwh=plain.period_kwh + extra,
+        heat_share=share,
+        heat_source=source,
+        carriers=_corrected(plain.carriers, extra),
+    )
+
+
+def assess_water(home: Home, pairs: Sequence[Pair]) -> Assessed | Left:
+    """The same of water, in m³: no factor, no weather."""
+    found = _compared(home, home_water(home), pairs)
+    return found if isinstance(found, Left) else found[1]
+
+
+def _compared(home: Home, used: Consumption, pairs: Sequence[Pair]) -> tuple[Consumption, Assessed] | Left:
     measured = tuple(pair for pair in pairs if pair[0] in used.days and pair[1] in used.days)
     reason = _unusable(used, pairs, measured)
     if reason is not None:
@@ -61,12 +97,26 @@ def assess(home: Home, pairs: Sequence[Pair], factors: FactorSet, degree_days: M
     reference_kwh, period_kwh = sum(reference.values()), sum(period.values())
     if reference_kwh <= 0 or period_kwh <= 0:
         return Left(home.id, "no_data", len(measured))
-    ratio = _weather_ratio(measured, degree_days)
-    if ratio is None:
-        return Assessed(home.id, measured, reference, period, reference_kwh, period_kwh)
-    share, source = _heat_share(home, used, period, degree_days, factors)
-    corrected = period_kwh * (1 - share + share * ratio)
-    return Assessed(home.id, measured, reference, period, reference_kwh, period_kwh, corrected, share, source)
+    carriers = {
+        carrier: Carried(sum(days[before] for _, before in measured), sum(days[now] for now, _ in measured))
+        for carrier, days in used.carriers.items()
+    }
+    return used, Assessed(home.id, measured, reference, period, reference_kwh, period_kwh, carriers=carriers)
+
+
+def _corrected(carriers: Mapping[str, Carried], extra_kwh: float) -> dict[str, Carried]:
+    """What the other weather would have taken more, on the forms of energy that heat, in proportion to what they took.
+
+    Who burns something or has a heat network does not heat by electricity.
+    """
+    heating = {name for name, its in carriers.items() if name != "electricity" and its.period_kwh > 0} or set(carriers)
+    total = sum(carriers[name].period_kwh for name in heating)
+    return {
+        name: its._replace(
+            corrected_kwh=its.period_kwh + (extra_kwh * its.period_kwh / total if name in heating and total else 0.0)
+        )
+        for name, its in carriers.items()
+    }
 
 
 def _unusable(used: Consumption, pairs: Sequence[Pair], measured: Sequence[Pair]) -> LeftReason | None:

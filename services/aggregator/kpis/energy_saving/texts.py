@@ -57,9 +57,9 @@ _BOTH: Final = (
         "Les gestes ne sont pas distingués des travaux, des absences ou d’un changement dans le foyer.",
     ),
     Text(
-        "Meters of one home and energy add up: a sub-meter registered beside its main meter counts twice, "
+        "Meters of one home and energy add up: a sub-meter that the registry does not name as one counts twice, "
         "in both winters.",
-        "Les compteurs d’un foyer s’additionnent : un sous-compteur inscrit à côté du compteur principal "
+        "Les compteurs d’un foyer s’additionnent : un sous-compteur que le registre ne désigne pas comme tel "
         "compte deux fois, dans les deux hivers.",
     ),
     Text(
