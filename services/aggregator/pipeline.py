@@ -5,8 +5,8 @@
 - A record that is no event goes to `garonne.rejected` too.
 - If store or log do not answer, the same batch is tried again; what was kept in memory is made anew from what is
   stored, because part of the batch may have been.
-- A process that stood still may have lost its partitions, and another may have stored more: before the next write it
-  asks the group. A point that knew less never takes the place of one that knew more (ADR 0033).
+- A process that stood still may have lost its partitions, and another may have stored more: before each request of a
+  write the fence asks. A point that knew less never takes the place of one that knew more (ADR 0033).
 - At a stop the batch in hand has some seconds to be stored. If it is not, it is not committed: it is read again.
 """
 
@@ -14,15 +14,15 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from schemas.codec import CodecError, decode
+from services.aggregator.fence import Fence
+from services.aggregator.measuring import measure
 from services.aggregator.mobility.geometry import Junction
-from services.aggregator.ports import Incoming, Log, LogUnavailable, Partition, Point, Store, Unavailable
+from services.aggregator.ports import Incoming, Log, Point, Store, Unavailable
 from services.aggregator.projection import Placed, Projection
 from services.aggregator.refusing import Sealing
-from services.aggregator.stall import Stall
 from services.aggregator.telemetry import AggregatorTelemetry
 from services.runtime.lifecycle import Backoff
 from services.runtime.settings import AggregatorSettings
@@ -30,7 +30,6 @@ from services.runtime.settings import AggregatorSettings
 __all__ = ["Pipeline", "Sealing"]
 
 _DRAIN_S = 10.0
-_MEASURE_S = 5.0
 
 
 class Pipeline:
@@ -45,8 +44,9 @@ class Pipeline:
         zone: ZoneInfo,
         telemetry: AggregatorTelemetry,
         surveyed: Mapping[str, Junction] | None = None,
+        fence: Fence | None = None,
     ) -> None:
-        """`surveyed`: lanes of junctions from the site's file."""
+        """`surveyed`: lanes of junctions from the site's file; `fence`: the one that `store` asks before it sends."""
         self._log = log
         self._store = store
         self._sealing = sealing
@@ -56,7 +56,7 @@ class Pipeline:
         self._backoff = Backoff()
         self._working_since: float | None = None
         self._asked = asyncio.Event()
-        self._stall = Stall()
+        self._fence = fence or Fence(log)
 
     @property
     def kept(self) -> int:
@@ -75,15 +75,15 @@ class Pipeline:
         """
         async with asyncio.TaskGroup() as group:
             moving = group.create_task(self._move(stop), name="aggregate-move")
-            measuring = group.create_task(self._measure(), name="aggregate-measure")
-            watching = group.create_task(self._stall.watch(), name="aggregate-stall")
+            measuring = group.create_task(
+                measure(self._log, self._store, self._telemetry, self._asked), name="aggregate-measure"
+            )
             stopping = group.create_task(stop.wait(), name="aggregate-stop")
             await asyncio.wait({moving, stopping}, return_when=asyncio.FIRST_COMPLETED)
             stopping.cancel()
             await asyncio.wait({moving}, timeout=drain_s)
             moving.cancel()
             measuring.cancel()
-            watching.cancel()
 
     async def _move(self, stop: asyncio.Event) -> None:
         self._working_since = time.monotonic()
@@ -118,50 +118,21 @@ class Pipeline:
         self._telemetry.unavailable(fault)
         await self._backoff.wait(stop)
 
-    async def _measure(self) -> None:
-        """Lag while idle and while stuck too; and whether the time series answers before there is anything to store."""
-        answered = False
-        await self._asked.wait()
-        while True:
-            try:
-                self._telemetry.lagging(await self._log.lag())
-                if not answered:
-                    await self._store.select("meter", fields=("none",), end=datetime.fromtimestamp(0, UTC))
-                    self._telemetry.store_ready()
-                    answered = True
-            except Unavailable as fault:
-                self._telemetry.unavailable(fault)
-            await asyncio.sleep(_MEASURE_S)
-
     async def store(self, batch: Sequence[Incoming]) -> None:
         """Store what a batch makes, then commit it.
 
         Raises:
             Unavailable: not all of it is certainly stored; nothing is committed.
         """
+        self._fence.hold(batch)
+        await self._fence()
         placed = await self._decode(await self._projection.erase(batch))
         points = await self._projection.take(placed)
         for part in points:  # windows, then raw, then checkpoints
-            await self._be_sure(batch)
             await self._write(part)
         await self._log.commit({(each.topic, each.partition): each.offset + 1 for each in batch})
         # Only now: a batch that is tried again is one batch.
         self._telemetry.read(len(batch), [event for _, event in placed])
-
-    async def _be_sure(self, batch: Sequence[Incoming]) -> None:
-        """After this process stood still: ask whether the batch is still ours.
-
-        Raises:
-            LogUnavailable: it is not, or nobody can say; what is kept in memory is old.
-        """
-        if not batch or not self._stall.suspected:
-            return
-        starts: dict[Partition, int] = {}
-        for each in batch:
-            starts.setdefault((each.topic, each.partition), each.offset)
-        if not await self._log.holds(starts):
-            raise LogUnavailable("this process stood still, and is no sure member of its group: it begins anew")
-        self._stall.confirmed()
 
     async def _decode(self, batch: Sequence[Incoming]) -> list[Placed]:
         placed = []
@@ -176,6 +147,7 @@ class Pipeline:
         if not points:
             return
         started = time.monotonic()
+        await self._fence()
         refusals = await self._store.write(points)
         for refusal in refusals:
             await self._log.reject(*self._sealing.of_point(refusal))

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from zoneinfo import ZoneInfo
 
+from services.aggregator.fence import Fence
 from services.aggregator.pipeline import Pipeline, Sealing
 from services.aggregator.ports import Log, Store
 from services.aggregator.surveyed import surveyed_junctions
@@ -24,6 +25,7 @@ async def run_aggregator(  # noqa: PLR0913, PLR0917 - what the command line puts
     device: str,
     stop: asyncio.Event,
     telemetry: AggregatorTelemetry | None = None,
+    fence: Fence | None = None,
 ) -> None:
     """Run the aggregator until `stop` is set.
 
@@ -35,6 +37,7 @@ async def run_aggregator(  # noqa: PLR0913, PLR0917 - what the command line puts
         device: pseudonym under which this service refuses.
         stop: ends it.
         telemetry: metrics and health, made anew if not given.
+        fence: the one that `store` asks before it sends.
 
     Raises:
         JunctionProblem: the junctions file is wrong.
@@ -44,7 +47,7 @@ async def run_aggregator(  # noqa: PLR0913, PLR0917 - what the command line puts
     events = telemetry or AggregatorTelemetry()
     zone = ZoneInfo(settings.timezone)
     surveyed = surveyed_junctions(settings.junctions_file)
-    pipeline = Pipeline(log, store, Sealing(seal, device), settings.aggregator, zone, events, surveyed)
+    pipeline = Pipeline(log, store, Sealing(seal, device), settings.aggregator, zone, events, surveyed, fence)
     at = settings.aggregator
     _watch(events, pipeline, at.unhealthy_after_s)
     async with serve_telemetry(events.registry, events.health, at.metrics_port, at.metrics_host, guard_of(at)):

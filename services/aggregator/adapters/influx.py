@@ -16,8 +16,10 @@ from influxdb_client.client.influxdb_client_async import InfluxDBClientAsync
 from pydantic_core import from_json
 
 from services.aggregator.adapters.influx_answers import Answer, Verdict, understand
+from services.aggregator.adapters.influx_language import identifier, json_lines, literal, quoted, rows_of
+from services.aggregator.adapters.influx_sending import WRITE, Sure, ask_before_sending
 from services.aggregator.lineprotocol import line, nanoseconds
-from services.aggregator.ports import BUCKETS, Bucket, FieldValue, Point, Refusal, Row, Unavailable
+from services.aggregator.ports import BUCKETS, Bucket, Point, Refusal, Row, Unavailable
 from services.runtime.lifecycle import Backoff
 from services.runtime.settings import ConfigurationProblem, InfluxSettings
 
@@ -49,15 +51,24 @@ class InfluxStore:
         settings: Address, organisation, buckets, token file.
         token: Instead of the token file, for tests.
         sleep: How to wait between tries.
+        sure: Asked before each request of a write, and again when it has its connection.
 
     Raises:
         ConfigurationProblem: the token file cannot be read.
     """
 
-    def __init__(self, settings: InfluxSettings, *, token: str | None = None, sleep: Sleep = asyncio.sleep):
+    def __init__(
+        self,
+        settings: InfluxSettings,
+        *,
+        token: str | None = None,
+        sleep: Sleep = asyncio.sleep,
+        sure: Sure | None = None,
+    ):
         self._settings = settings
         self._token = token if token is not None else _read_token(settings)
         self._sleep = sleep
+        self._sure = sure
         self._client: InfluxDBClientAsync | None = None
         self._buckets: dict[Bucket, str] = {
             "raw": settings.raw_bucket,
@@ -180,8 +191,10 @@ class InfluxStore:
         body = gzip.compress(b"\n".join([each.text for each in lines]), compresslevel=1)
         query = {"org": self._settings.org, "bucket": bucket, "precision": "ns"}
         headers = {"Content-Type": "text/plain; charset=utf-8", "Content-Encoding": "gzip"}
+        if self._sure is not None:
+            await self._sure()
         try:
-            response = await self._call("POST", "/api/v2/write", query, headers=headers, body=body)
+            response = await self._call("POST", WRITE, query, headers=headers, body=body)
             async with response:
                 return understand(response.status, await response.read(), response.headers.get("Retry-After"))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -197,6 +210,8 @@ class InfluxStore:
             self._client = InfluxDBClientAsync(
                 settings.url, self._token, settings.org, timeout=timeout_ms, ssl_ca_cert=authority
             )
+            if self._sure is not None:
+                ask_before_sending(self._client.api_client.rest_client.pool_manager, self._sure)
         rest = self._client.api_client.rest_client
         answer = await rest.request(  # type: ignore[no-untyped-call]
             method,
@@ -230,7 +245,7 @@ class InfluxStore:
             await self._delete(self._buckets[BUCKETS[measurement]], named, at, at)
 
     async def _delete(self, bucket: str, tags: Iterable[tuple[str, str]], start: str, stop: str) -> None:
-        predicate = " AND ".join(f"{name}={_quoted(value)}" for name, value in tags)
+        predicate = " AND ".join(f"{name}={quoted(value)}" for name, value in tags)
         body = {"start": start, "stop": stop, "predicate": predicate}
         where = f"InfluxDB at {self._settings.url}, bucket {bucket!r}"
         query = {"org": self._settings.org, "bucket": bucket}
@@ -265,19 +280,19 @@ class InfluxStore:
         names = [name for name in (fields or sorted(types)) if name in types]
         if not names:
             return []
-        columns = ",".join(_identifier(name) for name in names)
-        text = f"SELECT {columns} FROM {_identifier(measurement)}"  # noqa: S608 - escaped
-        conditions = [f"{_identifier(name)} = {_literal(value)}" for name, value in (tags or {}).items()]
+        columns = ",".join(identifier(name) for name in names)
+        text = f"SELECT {columns} FROM {identifier(measurement)}"  # noqa: S608 - escaped
+        conditions = [f"{identifier(name)} = {literal(value)}" for name, value in (tags or {}).items()]
         conditions += [f"time >= {nanoseconds(start)}"] if start is not None else []
         conditions += [f"time < {nanoseconds(end)}"] if end is not None else []
         text += f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        rows = [row async for part in self._query(bucket, text + " GROUP BY *") for row in _rows(part, types)]
+        rows = [row async for part in self._query(bucket, text + " GROUP BY *") for row in rows_of(part, types)]
         return sorted(rows, key=lambda row: row.time_ns)
 
     async def _field_types(self, bucket: str, measurement: str) -> dict[str, str]:
         """The type of each field: JSON alone does not tell the float 5 from the integer 5."""
         types: dict[str, str] = {}
-        async for part in self._query(bucket, f"SHOW FIELD KEYS FROM {_identifier(measurement)}"):
+        async for part in self._query(bucket, f"SHOW FIELD KEYS FROM {identifier(measurement)}"):
             types.update(part.get("values", []))
         return types
 
@@ -290,7 +305,7 @@ class InfluxStore:
             async with response:
                 if response.status != 200:
                     raise Unavailable(f"{where}: {understand(response.status, await response.read(), None).detail}")
-                async for chunk in _json_lines(response.content):
+                async for chunk in json_lines(response.content):
                     for result in chunk.get("results", []):
                         if "error" in result:
                             raise Unavailable(f"{where}: {result['error']}")
@@ -339,52 +354,3 @@ def _read_token(settings: InfluxSettings) -> str:
         return settings.token_file.read_text(encoding="utf-8").strip()
     except OSError as error:
         raise ConfigurationProblem(f"influxdb.token_file: {settings.token_file}: {error.strerror}") from error
-
-
-def _rows(part: Mapping[str, Any], types: Mapping[str, str]) -> list[Row]:
-    """The rows of a part of a series, numbers in the types that the fields have."""
-    tags = {name: value for name, value in part.get("tags", {}).items() if value}
-    columns = [(name, _TYPES.get(types.get(name, ""), _as_is)) for name in part["columns"][1:]]
-    rows = []
-    for time_ns, *values in part["values"]:
-        fields = {name: typed(value) for (name, typed), value in zip(columns, values, strict=True) if value is not None}
-        rows.append(Row(time_ns, tags, fields))
-    return rows
-
-
-def _as_is(value: FieldValue) -> FieldValue:
-    return value
-
-
-_TYPES: Final[Mapping[str, Callable[[Any], FieldValue]]] = {"float": float, "integer": int}
-
-
-def _quoted(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
-
-
-def _identifier(name: str) -> str:
-    return '"' + _escaped(name).replace('"', '\\"') + '"'
-
-
-def _literal(value: str) -> str:
-    return "'" + _escaped(value).replace("'", "\\'") + "'"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("\n", "\\n")
-
-
-async def _json_lines(content: aiohttp.StreamReader) -> AsyncIterator[dict[str, Any]]:
-    """The JSON objects of an answer in chunks, one a line."""
-    rest = b""
-    async for piece in content.iter_any():
-        rest += piece
-        if b"\n" in piece:
-            *whole, rest = rest.split(b"\n")
-            for text in whole:
-                if text.strip():
-                    yield from_json(text)
-    if rest.strip():
-        yield from_json(rest)

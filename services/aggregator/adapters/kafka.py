@@ -21,6 +21,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListen
 from aiokafka.errors import CommitFailedError, ConsumerStoppedError, IllegalStateError, KafkaError
 
 from services.aggregator.adapters.kafka_close import close, finish
+from services.aggregator.adapters.kafka_lease import Lease
+from services.aggregator.adapters.kafka_reread import read_again
 from services.aggregator.ports import Incoming, LogUnavailable, Partition
 from services.runtime.kafka import RECORD_BYTES, connection_options, ensure_topics
 from services.runtime.settings import KafkaSettings
@@ -35,7 +37,8 @@ _BETWEEN_POLLS_MS: Final = 600_000
 _REBALANCE_MS: Final = 60_000
 _HOLD_S: Final = 40.0
 _REBALANCE_LOOK_S: Final = 1.0
-_PAGE: Final = 5000
+_QUESTIONS: Final = 3
+"""Of a process that stands still again and again while it waits for the answer."""
 _FAULTS: Final = (KafkaError, ConsumerStoppedError, TimeoutError, OSError)
 
 
@@ -65,7 +68,9 @@ class KafkaLog:
         self._empty_handed = asyncio.Event()
         self._empty_handed.set()
         self._rebalancing = False
+        self._joining = False
         self._named: str | None = None
+        self._lease = Lease(settings.session_timeout_s)
 
     async def __aenter__(self) -> Self:
         """Connects when it is first needed."""
@@ -141,13 +146,15 @@ class KafkaLog:
         with suppress(TimeoutError):
             async with asyncio.timeout(_HOLD_S):
                 await self._empty_handed.wait()
+        self._joining = True
+        self._lease.end()
 
     def assigned(self, partitions: set[TopicPartition]) -> None:
         """Take note of a new assignment; called by aiokafka's listener.
 
         A member that was taken out of the group has another name in it now, and nothing that it knows is certain.
         """
-        self._rebalancing = False
+        self._rebalancing = self._joining = False
         name = self._name_in_group()
         expelled = self._named is not None and name != self._named
         self._named = name
@@ -181,15 +188,33 @@ class KafkaLog:
         self._empty_handed.set()
 
     async def holds(self, starts: Mapping[Partition, int]) -> bool:
-        """Ask the group whether a batch that begins at these offsets is still ours, by committing where it begins.
+        """Whether a batch that begins at these offsets is still ours. The group is asked when its last answer is old.
+
+        Nothing is waited for between the last look at the clock and the return.
 
         Raises:
-            Unavailable: Kafka does not answer.
+            Unavailable: Kafka does not answer, or too late each time.
         """
-        consumer = self._consumer
-        if consumer is None or self._rebalancing:
-            return False
+        for _ in range(_QUESTIONS):
+            if self._lease.valid:
+                return not self._lost & {TopicPartition(*each) for each in starts}
+            asked_s = self._lease.now_s()
+            if not await self._ask(starts):
+                return False
+            self._lease.grant(asked_s)
+        if self._lease.valid:
+            return not self._lost & {TopicPartition(*each) for each in starts}
+        raise self._unavailable(TimeoutError("its answers come too late to be good for anything"))
+
+    async def _ask(self, starts: Mapping[Partition, int]) -> bool:
+        """Commit where the batch begins: the group takes that of a member alone.
+
+        It connects if need be, for nobody polls meanwhile.
+        """
+        consumer = await self._ready()
         places = {TopicPartition(*each): offset for each, offset in starts.items()}
+        if self._joining or self._lost & places.keys():
+            return False
         try:
             async with asyncio.timeout(self._settings.delivery_timeout_s):
                 beyond = [each for each, start in places.items() if (await consumer.committed(each) or 0) > start]
@@ -203,7 +228,7 @@ class KafkaLog:
             return False
         except _FAULTS as fault:
             raise await self._failed(fault) from fault
-        return True
+        return not self._joining
 
     async def _settle(self, consumer: AIOKafkaConsumer) -> None:
         """Commit what is owed for partitions that are ours; never back behind what another member committed."""
@@ -216,7 +241,10 @@ class KafkaLog:
                 for each in self._unchecked & set(offsets):
                     if (await consumer.committed(each) or 0) > offsets[each]:
                         del offsets[each], self._owed[each]
+                asked_s = self._lease.now_s()
                 await consumer.commit(offsets)
+            if offsets and not self._joining:
+                self._lease.grant(asked_s)
             self._failing_since = None
             self._owed = {each: offset for each, offset in self._owed.items() if offsets.get(each) != offset}
 
@@ -230,48 +258,11 @@ class KafkaLog:
         Raises:
             Unavailable: Kafka does not answer; what was yielded stands.
         """
-        place = TopicPartition(*partition)
-        consumer = AIOKafkaConsumer(
-            **connection_options(self._settings), enable_auto_commit=False, auto_offset_reset="none"
-        )
         try:
-            async with asyncio.timeout(self._settings.delivery_timeout_s):
-                await consumer.start()
-            consumer.assign([place])
-            found = (await consumer.offsets_for_times({place: timestamp_ms})).get(place)
-            if found is None:
-                return
-            end = min(until_offset, (await consumer.end_offsets([place]))[place])
-            consumer.seek(place, max(found.offset, from_offset))
-            while await consumer.position(place) < end:
-                batch = await self._page(consumer, place)
-                records = [
-                    Incoming(
-                        each.topic, each.partition, each.offset, each.key or b"", each.value or b"", each.timestamp
-                    )
-                    for each in batch
-                    if each.offset < end
-                ]
-                if records:
-                    yield records
+            async for records in read_again(self._settings, partition, timestamp_ms, until_offset, from_offset):
+                yield records
         except _FAULTS as fault:
             raise self._unavailable(fault) from fault
-        finally:
-            await close(consumer)
-
-    async def _page(self, consumer: AIOKafkaConsumer, place: TopicPartition) -> Sequence[Any]:
-        """The next records. aiokafka says nothing of a Kafka that is gone: it just brings none.
-
-        Raises:
-            TimeoutError: none for too long.
-        """
-        async with asyncio.timeout(self._settings.delivery_timeout_s):
-            while True:
-                before = await consumer.position(place)
-                found = await consumer.getmany(place, timeout_ms=1000, max_records=_PAGE)
-                batch: Sequence[Any] = found.get(place, ())
-                if batch or await consumer.position(place) > before:
-                    return batch
 
     async def lag(self) -> Mapping[Partition, int]:
         """Records that are not committed, by assigned partition.
@@ -363,7 +354,9 @@ class KafkaLog:
 
     async def _discard_consumer(self) -> None:
         consumer, self._consumer, self._connected = self._consumer, None, False
-        self._rebalancing, self._named = False, None
+        self._rebalancing = self._joining = False
+        self._named = None
+        self._lease.end()
         if consumer is not None:
             await close(consumer)
 
