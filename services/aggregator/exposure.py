@@ -169,7 +169,10 @@ class Exposures:
             for start_ms in sorted(starts)
             for point in kept.places[zone].points(zone, start_ms)
         ]
-        kept.forget(max(incoming.timestamp_ms for incoming, _ in told))
+        now_ms = max(incoming.timestamp_ms for incoming, _ in told)
+        if vehicles:  # what was delivered late has its own now: else the log would be read again for each batch of it
+            now_ms = min(now_ms, milliseconds(max(each.observed_at for each in vehicles)))
+        kept.forget(now_ms)
         return points
 
     async def _announced(

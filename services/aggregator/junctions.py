@@ -101,7 +101,7 @@ class _Kept:
         return self.complete_from_ms is not None and at_ms - _WINDOW_MS >= self.complete_from_ms
 
     def forget(self, now_ms: int) -> None:
-        """Drop what is well in the past of the newest receive time."""
+        """Drop what is well in the past of the newest time that is told of."""
         bound_ms = slot_of(now_ms) - _KEPT_MS
         if self.complete_from_ms is None or bound_ms < self.complete_from_ms + SLOT_MS:
             return
@@ -172,7 +172,7 @@ class Junctions:
             kept.complete_from_ms = from_ms
             self._telemetry.reread.inc()
         _change(kept, told, changes)
-        kept.forget(max(each.incoming.timestamp_ms for each in told))
+        kept.forget(_now_ms(told))
 
     async def _hear_maps(self, kept: _Kept, told: Sequence[Told], changes: Changes) -> list[int]:
         """The maps of a batch, after what is stored; gives the instants from which on other lanes hold."""
@@ -196,6 +196,16 @@ class Junctions:
             return ()
         rows = await self._store.select("map", tags={"zone": zone}, start=instant(at_ms - _MAPS_BACK_MS))
         return rows or await self._store.select("map", tags={"zone": zone})
+
+
+def _now_ms(told: Sequence[Told]) -> int:
+    """The newest time that a batch tells of, at most its reception: what was delivered late has its own now.
+
+    Else memory would keep what is near to the reception, and the log be read again for each batch of an old hour.
+    """
+    received_ms = max(each.incoming.timestamp_ms for each in told)
+    said = (each.at_ms for each in told if not isinstance(each.record, IntersectionGeometry))
+    return min(received_ms, max(said, default=received_ms))
 
 
 def _believed(record: JunctionRecord) -> int | None:

@@ -273,7 +273,10 @@ class Projection:
         figures = [minutes.figures(minute) for minute in sorted(touched)]
         points = [traffic_point(each) for each in figures]
         points += await self._hours[place].take(figures, minutes)
-        minutes.forget(max(incoming.timestamp_ms for incoming, _ in samples))
+        # What was delivered late has its own now: else the log would be read again for each batch of it.
+        minutes.forget(
+            min(max(incoming.timestamp_ms for incoming, _ in samples), max(each.at_ms for _, each in samples))
+        )
         return points
 
     async def _read_again(self, place: Partition, minutes: Minutes, oldest_ms: int, until_offset: int) -> None:

@@ -77,7 +77,7 @@ class _Kept:
         return station_point(*cell, list(self._cells[cell].values()))
 
     def forget(self, now_ms: int) -> None:
-        """Drop minutes well in the past of the newest receive time."""
+        """Drop minutes well in the past of the newest time that is told of."""
         bound_ms = now_ms - now_ms % MINUTE_MS - _KEPT_MS
         if self.complete_from_ms is not None and bound_ms > self.complete_from_ms:
             self.complete_from_ms = bound_ms
@@ -131,7 +131,8 @@ class Stations:
         for _, said in told:
             kept.add(said, changed)
         points = [kept.point(cell) for cell in sorted(changed)]
-        kept.forget(max(incoming.timestamp_ms for incoming, _ in told))
+        # What was delivered late has its own now: else the log would be read again for each batch of it.
+        kept.forget(min(max(incoming.timestamp_ms for incoming, _ in told), max(said.at_ms for _, said in told)))
         return points
 
 

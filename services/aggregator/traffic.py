@@ -150,7 +150,7 @@ class Minutes:
         return [self.figures(minute) for minute in minutes if minute in self._samples]
 
     def forget(self, now_ms: int) -> None:
-        """Drop minutes well in the past of `now_ms`, the newest receive time."""
+        """Drop minutes well in the past of `now_ms`, the newest time that is told of."""
         bound_ms = now_ms - now_ms % MINUTE_MS - _KEPT_MINUTES * MINUTE_MS
         if self.complete_from_ms is not None and bound_ms > self.complete_from_ms:
             self.complete_from_ms = bound_ms
