@@ -17,6 +17,7 @@ from services.operations.diagnosing import doctor
 from services.operations.enrolling import devices as devices_group
 from services.operations.erasing import export
 from services.operations.rotating import keys
+from services.ownpages import family_page, team_page
 from services.terminal import ConfigurationFile, fail, load_settings
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ app.command()(doctor)
 app.command()(export)
 app.command()(forget)
 app.command()(kpi)
+app.command()(family_page)
+app.command()(team_page)
 
 
 class Audience(StrEnum):

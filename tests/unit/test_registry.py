@@ -28,6 +28,8 @@ def test_both_names_of_a_meter_belong_to_the_home(tmp_path: Path) -> None:
         ('same_meter = { "enedis_csv:1" = "linky:8" }', "none of the devices"),
         ('same_meter = { "0123" = "linky:9" }', "<profile>:<identifier>"),
         ('same_meter = { "gazpar:5" = "linky:9" }', "listed twice"),
+        ('sub_meters = ["tasmota:7"]', "sub_meters: .* none of the devices"),
+        ('sub_meters = ["linky:9", "gazpar:5"]', "which is the main meter"),
     ],
 )
 def test_a_name_that_contradicts_is_refused(tmp_path: Path, text: str, problem: str) -> None:

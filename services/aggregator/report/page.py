@@ -18,7 +18,7 @@ from services.aggregator.report.texts import words
 from services.aggregator.report.themes import citykeys_view
 from services.aggregator.report.wording import day, days
 
-__all__ = ["page"]
+__all__ = ["own_page", "page"]
 
 
 @cache
@@ -30,6 +30,11 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def own_page(view: Mapping[str, object]) -> str:
+    """A family's own page, or a team's, of what `own` says."""
+    return _environment().get_template("own.html.jinja").render(**view)
 
 
 def page(report: Report) -> str:

@@ -4,6 +4,7 @@ from typing import Final
 
 from services.aggregator.kpis.results import Language, Quality, Text
 from services.aggregator.report.compass_words import COMPASS_WORDS
+from services.aggregator.report.own_words import OWN_WORDS
 from services.aggregator.report.phrases import PHRASES
 
 __all__ = ["QUALITY", "WORDS", "words"]
@@ -214,6 +215,7 @@ WORDS: Final[dict[str, Text]] = {
     "variant_nps": Text("recommendation (NPS, −100 to 100)", "recommandation (NPS, −100 à 100)"),
     "unit_time_on_task": Text("s", "s"),
     **COMPASS_WORDS,
+    **OWN_WORDS,
     **PHRASES,
 }
 
