@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help env servers check test demo bench simulate chaos lock generate
+.PHONY: help env servers check test demo bench simulate chaos lock generate docs links
 
 help: ## What can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -37,6 +37,13 @@ bench: env ## Messages per second and CPU per message
 
 chaos: env servers ## The whole fault matrix on the real servers; ARGS="--group ingest" for a part
 	$(BIN)/python -m tests.chaos $(ARGS)
+
+docs: env ## The documentation site, into var/site; a broken link fails
+	$(BIN)/properdocs build --strict --quiet --config-file scripts/site/properdocs.yml
+	@echo var/site/index.html
+
+links: env ## Ask whether every outside link of the documentation still leads somewhere
+	$(BIN)/python -m scripts.links
 
 generate: env ## Write the files that come from the code
 	scripts/generate

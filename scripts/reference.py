@@ -1,4 +1,4 @@
-"""Reference pages that come from the code: configuration, records and topics, profiles, metrics, measurements."""
+"""Reference pages that come from the code: configuration, records, topics, commands, profiles, metrics and more."""
 
 import json
 from collections.abc import Iterator
@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from schemas.envelope import KEYS, RECORDS, TOPICS, type_of
+from scripts.interfaces import commands_page, topics_page
 from services.aggregator.kpis import discover as discover_kpis
 from services.aggregator.kpis.catalogue import catalogue
 from services.aggregator.points import TAGS
@@ -31,6 +32,8 @@ def reference_pages() -> dict[str, str]:
     return {
         "docs/reference/configuration.md": _configuration(),
         "docs/reference/records.md": _records(),
+        "docs/reference/topics.md": topics_page(),
+        "docs/reference/commands.md": commands_page(),
         "docs/reference/profiles.md": _profiles(),
         "docs/reference/metrics.md": _metrics(),
         "docs/reference/measurements.md": _measurements(),
