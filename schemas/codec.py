@@ -11,7 +11,14 @@ __all__ = ["CloudEvent", "CodecError", "decode", "encode"]
 
 
 class CodecError(ValueError):
-    """The bytes are not an event of Garonne; the text says which field is wrong."""
+    """The bytes are not an event of Garonne; the text says which field is wrong.
+
+    `newer`: what is wrong is a kind, a field or a word that this version does not know, and a later one may.
+    """
+
+    def __init__(self, text: str, *, newer: bool = False) -> None:
+        super().__init__(text)
+        self.newer = newer
 
 
 class CloudEvent(BaseModel):
@@ -31,6 +38,8 @@ class CloudEvent(BaseModel):
 
 
 _SOURCE = "/garonne/"
+_UNKNOWN = frozenset(("union_tag_invalid", "extra_forbidden", "literal_error"))
+"""What pydantic calls a kind, a field and a word that the schemas do not have."""
 
 
 def encode(event: Event) -> bytes:
@@ -60,7 +69,9 @@ def decode(value: bytes) -> Event:
     try:
         cloud_event = CloudEvent.model_validate_json(value)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
+        problems = error.errors(include_input=False, include_url=False)
+        first = problems[0]
         place = "/".join(str(part) for part in first["loc"])
-        raise CodecError(f"{place or 'event'}: {first['msg']}") from error
+        newer = all(each["type"] in _UNKNOWN and each["loc"][0] == "data" for each in problems)
+        raise CodecError(f"{place or 'event'}: {first['msg']}", newer=newer) from error
     return Event(cloud_event.id, cloud_event.source.removeprefix(_SOURCE), cloud_event.data)

@@ -36,9 +36,10 @@ class Sealing:
         self._device = device
 
     def of_record(self, incoming: Incoming, problem: CodecError) -> Unwanted:
-        """A record of the log that is no event."""
+        """A record of the log that is no event, or one of a later version (`unsupported_version`), which can read it."""
         at = datetime.fromtimestamp(incoming.timestamp_ms / 1000, UTC)
-        return self._unwanted(incoming.topic, incoming.value, "wrong_shape", str(problem), at)
+        reason: Reason = "unsupported_version" if problem.newer else "wrong_shape"
+        return self._unwanted(incoming.topic, incoming.value, reason, str(problem), at)
 
     def of_point(self, refusal: Refusal) -> Unwanted:
         """A point that the store will never take, as line protocol, or as JSON where that cannot say it."""
