@@ -12,6 +12,7 @@ from schemas.asyncapi import asyncapi_document
 from schemas.jsonschemas import json_schemas
 from scripts.attacks import attacks_page
 from scripts.dashboards import dashboard_files
+from scripts.kubernetes import manifests
 from scripts.reference import reference_pages, tables_in_place
 from services.ingest.declarative import read_table
 from services.ingest.declarative.describe import with_table
@@ -30,6 +31,7 @@ def generated() -> Iterator[tuple[Path, str]]:
     yield ROOT / "docs" / "attacks.md", attacks_page()
     yield from tables_in_place(ROOT).items()
     yield from dashboard_files(ROOT)
+    yield ROOT / "deploy" / "kubernetes" / "garonne.yaml", manifests()
     faults = ROOT / "docs" / "faults.md"
     yield faults, faults_page(faults.read_text("utf-8"))
     for table in sorted(ROOT.glob("services/ingest/profiles/*/fields.toml")):

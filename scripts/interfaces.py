@@ -8,7 +8,7 @@ import typer
 from schemas.envelope import KEYS, TOPICS
 from services.cli import app
 from services.ingest.profiles import discover
-from services.runtime.kafka import _PARTITIONS, RECORD_BYTES, _limits
+from services.runtime.kafka import RECORD_BYTES, _limits
 from services.runtime.settings import KafkaSettings
 
 __all__ = ["commands_page", "topics_page"]
@@ -48,7 +48,7 @@ def _topic_row(topic: str) -> str:
     hours = int(_limits(KafkaSettings(), topic)["retention.ms"]) // 3_600_000
     kept = f"{hours // 24} days" if hours % 24 == 0 else f"{hours} h"
     kinds = ", ".join(f"`{kind}`" for kind, each in TOPICS.items() if each == topic)
-    return f"| `{topic}` | {_PARTITIONS} | {kept} | {kinds} |\n"
+    return f"| `{topic}` | {KafkaSettings().partitions} | {kept} | {kinds} |\n"
 
 
 def commands_page() -> str:

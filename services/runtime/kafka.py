@@ -17,7 +17,6 @@ __all__ = ["RECORD_BYTES", "NotLetIn", "connection_options", "ensure_topics", "k
 
 RECORD_BYTES: Final = 2 * 1024 * 1024
 """The largest record that our topics take (`max.message.bytes`)."""
-_PARTITIONS: Final = 4
 
 
 class NotLetIn(KafkaError):  # type: ignore[misc] # aiokafka ships no types
@@ -71,7 +70,9 @@ async def knock(settings: KafkaSettings) -> None:
 
 
 async def ensure_topics(settings: KafkaSettings, names: Iterable[str]) -> None:
-    """Make the topics that are missing: 4 partitions, 1 replica. Whoever comes first makes them, or Kafka would.
+    """Make the topics that are missing: `kafka.partitions` each, 1 replica.
+
+    Whoever comes first makes them, or Kafka would.
 
     Kafka's own retention of a week would throw the record away, and keep single vehicles longer than they are needed.
 
@@ -95,7 +96,7 @@ async def ensure_topics(settings: KafkaSettings, names: Iterable[str]) -> None:
         if missing:
             with suppress(KafkaError):
                 await admin.create_topics(
-                    [NewTopic(name, _PARTITIONS, 1, topic_configs=_limits(settings, name)) for name in missing]
+                    [NewTopic(name, settings.partitions, 1, topic_configs=_limits(settings, name)) for name in missing]
                 )
     finally:
         await admin.close()

@@ -111,6 +111,10 @@ class KafkaSettings(_Section):
         default=45.0,
         description="After this long without a sign of life Kafka gives an aggregator's partitions to another one.",
     )
+    partitions: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=4,
+        description="Of each topic, where Garonne makes it: the most aggregators that can work side by side.",
+    )
     retention_days: Annotated[int, Field(ge=1, le=36_500)] = Field(
         default=1098,
         description="How long topics keep records, where Garonne makes them: Kafka is what all is computed from.",

@@ -43,7 +43,7 @@ class KafkaSink:
 
         Args:
             settings: where Kafka is and how long it may take.
-            create_topics: make missing topics (4 partitions, 1 replica); a cluster that forbids it is left alone.
+            create_topics: make missing topics (`kafka.partitions` each); a cluster that forbids it is left alone.
         """
         self._settings = settings
         self._create = create_topics
