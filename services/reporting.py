@@ -10,6 +10,7 @@ from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
 from services.aggregator.junction_days import read_exposed, read_junction_days, read_warned
+from services.aggregator.kpis.app_evaluation.versions import applications
 from services.aggregator.kpis.disclosure import PUBLIC, publishable
 from services.aggregator.kpis.factors import parse_factors
 from services.aggregator.kpis.facts import Facts, FactsProblem, parse_facts
@@ -270,7 +271,7 @@ def _subjects(settings: Settings, registry: Registry, inputs: Inputs) -> list[Su
         *(Subject("programme", programme, _PROGRAMME_NAMES.get(programme, programme)) for programme in programmes()),
         Subject("service", "garonne", "Garonne"),
         *(Subject("team", team.id, team.name) for team in registry.teams),
-        *(Subject("application", each, each) for each in sorted({each.application for each in inputs.evaluations})),
+        *applications(inputs.evaluations),
         *(Subject("corridor", each.id, each.name) for each in inputs.plan.corridors),
         *(Subject("junction", each, names.get(each, each)) for each in sorted(seen | set(names))),
     ]

@@ -130,16 +130,19 @@ async def read_traffic(store: Store, zone: ZoneInfo, periods: Sequence[Period]) 
     """
     clock = _Clock(zone)
     hours: dict[str, dict[tuple[date, int], list[float]]] = defaultdict(dict)
-    vehicles, timed, speed = names = ("vehicles", "speed_vehicles", "speed_sum_mps")
+    vehicles, timed, speed, at_least = names = ("vehicles", "speed_vehicles", "speed_sum_mps", "vehicles_at_least")
     for row in await _rows(store, clock, periods, "traffic_hour", names):
         fields = row.fields
         # The hour that the clocks show twice is one of 120 minutes.
-        sums = hours[row.tags["zone"]].setdefault(clock(row.time_ns), [0, 0, 0.0])
+        sums = hours[row.tags["zone"]].setdefault(clock(row.time_ns), [0, 0, 0.0, 0])
         sums[0] += float(fields.get(vehicles, 0))
         sums[1] += float(fields.get(timed, 0))
         sums[2] += float(fields.get(speed, 0))
+        sums[3] = max(sums[3], float(fields.get(at_least, 0)))
     return tuple(
-        JunctionTraffic(zone_id, {hour: TrafficHour(int(v), int(n), s) for hour, (v, n, s) in its.items()})
+        JunctionTraffic(
+            zone_id, {hour: TrafficHour(int(v), int(n), s, int(least)) for hour, (v, n, s, least) in its.items()}
+        )
         for zone_id, its in sorted(hours.items())
     )
 
@@ -167,4 +170,5 @@ def _evaluation(row: Row, day: date) -> Evaluation:
         time_on_task_s=float(time_s) if isinstance(time_s, (int, float)) else None,
         rating=int(rating) if isinstance(rating, int) else None,
         recommendation=int(recommendation) if isinstance(recommendation, int) else None,
+        version=row.tags.get("version", "unknown"),
     )

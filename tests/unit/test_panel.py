@@ -7,11 +7,20 @@ import pytest
 from services.aggregator.kpis.app_evaluation.kpi import compute, sus_score
 from services.aggregator.kpis.disclosure import publishable
 from services.aggregator.kpis.factors import FactorSet
+from services.aggregator.kpis.facts import parse_facts
 from services.aggregator.kpis.inputs import Evaluation, Inputs, Question
 from services.aggregator.kpis.intervals import adjusted_wald, mean_error, score_error
 from services.aggregator.kpis.results import NotAssessed, Period, Subject
 
 QUESTION = Question(Subject("application", "tbm", "TBM"), Period(date(2026, 3, 1), date(2026, 4, 1)), None)
+PANEL = """
+[[quantities]]
+name = "panel_members"
+value = 100
+unit = "people"
+date = 2026-01-01
+source = "register"
+"""
 FACTORS = FactorSet(id="none", conversions=(), heat_shares=())
 
 
@@ -64,7 +73,8 @@ def test_fewer_than_ten_members_are_not_shown(members: int, shown: bool) -> None
         for day in (2, 3)
         for number in range(members)
     )
-    for outcome in compute(Inputs(FACTORS, evaluations=given), QUESTION):
+    facts = parse_facts(PANEL)
+    for outcome in compute(Inputs(FACTORS, evaluations=given, facts=facts), QUESTION):
         said = publishable(outcome)
         assert isinstance(said, NotAssessed) != shown
         if isinstance(said, NotAssessed):

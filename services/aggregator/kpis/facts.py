@@ -52,6 +52,7 @@ class Known(NamedTuple):
 KNOWN: Final = {
     "population": Known("people", "Population", "Population"),
     "target_group": Known("people", "People whom the programmes address", "Personnes visées par les programmes"),
+    "panel_members": Known("people", "Members of the panel", "Membres du panel"),
     "ict_baseline_kgco2e_per_year": Known(
         "kgCO2e/year", "Footprint of this service in the base year", "Empreinte de ce service l’année de référence"
     ),

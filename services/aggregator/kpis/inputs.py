@@ -62,13 +62,15 @@ class Home:
 class TrafficHour(NamedTuple):
     """A local hour of a junction, summed over its minutes.
 
-    `vehicles` adds up the distinct vehicles of each minute; `speed_sum_mps` adds up the mean speed of each minute times
+    `vehicles` adds up the distinct vehicles of each minute: one that stays is in each; `vehicles_at_least` are those of
+    the busiest minute, so that there were as many different ones at least. `speed_sum_mps` adds up the mean speed of each minute times
     its vehicles, `speed_vehicles` those vehicles.
     """
 
     vehicles: int
     speed_vehicles: int
     speed_sum_mps: float
+    vehicles_at_least: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ class Evaluation(NamedTuple):
     time_on_task_s: float | None = None
     rating: int | None = None
     recommendation: int | None = None
+    version: str = "unknown"
 
 
 class UsedHour(NamedTuple):

@@ -7,7 +7,7 @@ from services.aggregator.kpis.results import Text
 __all__ = ["OWN_WORDS"]
 
 OWN_WORDS: Final[dict[str, Text]] = {
-    "own_family_title": Text("Your winter, family {name}", "Votre hiver, famille {name}"),
+    "own_family_title": Text("Your winter, {name}", "Votre hiver, {name}"),
     "own_family_lead": Text(
         "This page is about your home alone, and is made because you agreed to it. Nobody else’s figures are on it.",
         "Cette page ne parle que de votre foyer, et n’existe que parce que vous l’avez acceptée. Aucun chiffre d’une "

@@ -213,6 +213,7 @@ WORDS: Final[dict[str, Text]] = {
     "variant_time_on_task": Text("time on task", "temps par tâche"),
     "variant_csat": Text("satisfied (4 or 5 of 5)", "satisfaits (4 ou 5 sur 5)"),
     "variant_nps": Text("recommendation (NPS, −100 to 100)", "recommandation (NPS, −100 à 100)"),
+    "variant_adoption": Text("members who took part", "membres qui ont participé"),
     "unit_time_on_task": Text("s", "s"),
     **COMPASS_WORDS,
     **OWN_WORDS,
