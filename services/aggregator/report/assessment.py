@@ -1,13 +1,14 @@
 """Asks every indicator about every subject; lets out only what may be published. Pure."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from services.aggregator.kpis import Kpi, discover
 from services.aggregator.kpis.catalogue import catalogue
 from services.aggregator.kpis.disclosure import PUBLIC, publishable
 from services.aggregator.kpis.inputs import Inputs, Question
-from services.aggregator.kpis.results import NotAssessed, Outcome, Period, Subject
+from services.aggregator.kpis.results import NotAssessed, Outcome, Period, Result, Subject
 from services.aggregator.kpis.seasons import may_tell_amounts, span_of
 from services.aggregator.kpis.trends import Told, with_target, with_trend
 from services.aggregator.points import TAGS
@@ -67,8 +68,8 @@ def assess_all(  # noqa: PLR0913, PLR0917 - who is asked what, when, against wha
 def kpi_points(answers: Sequence[Answer], asked: Period, end_ns: int) -> list[Point]:
     """Points of measurement `kpi`, at the end of the period that was asked about: told again, they are overwritten.
 
-    Amounts of energy are stored of whole winters only: the sums of two spans over families that are not the same would
-    differ by those who are in one of them.
+    Amounts of energy are stored as everybody may know them (`disclosure`): of whole winters only, and rounded, for the
+    sums of two spans over families that are not the same would differ by those who are in one of them.
 
     A value that is withheld is written as `assessed = false`. An earlier number stays beside it, as stores merge
     fields: readers ask for `assessed = true`; and for `public = true`, where they show it to everybody.
@@ -86,14 +87,16 @@ def kpi_points(answers: Sequence[Answer], asked: Period, end_ns: int) -> list[Po
         if isinstance(outcome, NotAssessed):
             values["reason"] = outcome.reason
         else:
+            everybodys = publishable(outcome, PUBLIC)
+            told = everybodys if isinstance(everybodys, Result) else replace(outcome, baseline=None, reported=None)
             numbers = {
                 "value": outcome.value,
                 "coverage": outcome.coverage,
                 "target": None if outcome.target is None else outcome.target.value,
                 "low": None if outcome.interval is None else outcome.interval.low,
                 "high": None if outcome.interval is None else outcome.interval.high,
-                "baseline": None if outcome.baseline is None or not amounts else outcome.baseline.value,
-                "reported": None if outcome.reported is None or not amounts else outcome.reported.value,
+                "baseline": None if told.baseline is None or not amounts else told.baseline.value,
+                "reported": None if told.reported is None or not amounts else told.reported.value,
             }
             values |= {name: float(number) for name, number in numbers.items() if number is not None}
             values |= {
@@ -102,7 +105,7 @@ def kpi_points(answers: Sequence[Answer], asked: Period, end_ns: int) -> list[Po
                 "fingerprint": outcome.fingerprint,
                 "method_version": outcome.method_version,
                 "period_start": outcome.period.start.isoformat(),
-                "public": not isinstance(publishable(outcome, PUBLIC), NotAssessed),
+                "public": told is everybodys,
             }
         tags = {"kpi": f"{kpi.name}.{outcome.variant}", "programme": kpi.programme, "subject": outcome.subject.id}
         tags["span"] = span

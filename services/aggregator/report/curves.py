@@ -9,7 +9,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
-from services.aggregator.kpis.results import NotAssessed, Period
+from services.aggregator.kpis.disclosure import PUBLIC, publishable
+from services.aggregator.kpis.results import Period, Result
 from services.aggregator.kpis.seasons import may_tell_amounts, span_of
 from services.aggregator.points import TAGS, milliseconds
 from services.aggregator.ports import FieldValue, Point
@@ -50,8 +51,9 @@ def _of(answer: Answer, asked: Period, zone: ZoneInfo) -> Iterator[Point]:
     over, curves = CURVES.get(name, (_DAY, ()))
     if outcome.subject.kind == "team" or not may_tell_amounts(outcome.subject, span):
         return
+    told = publishable(outcome, PUBLIC)
     for curve in curves:
-        values = {} if isinstance(outcome, NotAssessed) else outcome.series.get(curve, {})
+        values = told.series.get(curve, {}) if isinstance(told, Result) else {}
         for place, at, time_ns in _places(over, asked, zone):
             value = values.get(place)
             fields: dict[str, FieldValue] = {"assessed": value is not None}
