@@ -18,7 +18,7 @@ from schemas.rejection import Rejected
 from services.aggregator.erasure import CITIZEN, TAG_OF, read_mark, read_stub
 from services.aggregator.lineprotocol import series
 from services.aggregator.points import milliseconds, raw_point
-from services.aggregator.ports import Incoming, Partition
+from services.aggregator.ports import Incoming, Partition, Point
 from services.aggregator.scanning import REJECTED
 from services.aggregator.traffic import HORIZON_MS, MARGIN_MS, sample_of
 from services.ingest.ledger import PRINT_DIGITS
@@ -171,7 +171,7 @@ class Books:
         name = self.accounted.get(name, name)
         if "-" not in event.id:  # the first event of its message
             self._found[name] += 1
-        if event.id in self._ids:
+        if event.id in self._ids and not self._names_another(event):
             return
         self._ids.add(event.id)
         self.distinct[row] += 1
@@ -216,6 +216,14 @@ class Books:
     def _is_of(self, place: PointPlace, tag: str | None, member: str | None) -> bool:
         return self._members.get(place) == member if tag is None else tag in place[0]
 
+    def _names_another(self, event: Event) -> bool:
+        """Whether a copy has a point of its own: equal bytes, and other things heard before of whose they are.
+
+        A frame whose own number is damaged is of the meter that was last heard on its topic.
+        """
+        point = raw_point(event)
+        return point is not None and _place(point) not in self.points[point.measurement]
+
     def _expect(self, event: Event, row: RowKey, incoming: Incoming) -> None:
         record = event.record
         if isinstance(record, Rejected):
@@ -226,7 +234,7 @@ class Books:
         if point is None:
             self.fates[row][_fate(event)] += 1
             return
-        place = (series(point.measurement, point.tags), point.time_ns)
+        place = _place(point)
         if isinstance(record, AppEvaluation):
             self._members[place] = record.member
         partition = self._same((incoming.topic, incoming.partition))
@@ -290,6 +298,10 @@ def _print(identity: str) -> bytes:
 def _prints(entry: LedgerEntry) -> Iterator[bytes]:
     for first in range(0, len(entry.prints), _PRINT_BYTES):
         yield entry.prints[first : first + _PRINT_BYTES]
+
+
+def _place(point: Point) -> PointPlace:
+    return series(point.measurement, point.tags), point.time_ns
 
 
 def _fate(event: Event) -> str:

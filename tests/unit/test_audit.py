@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from schemas.codec import decode
+from schemas.energy import OutdoorTemperature
 from services.aggregator.lineprotocol import series
 from services.aggregator.ports import Point
 from services.aggregator.scanning import EVENTS, LEDGER
 from services.ingest.normalise import Normaliser
+from services.ingest.pipeline import outgoing
 from services.ingest.profiles import Context, Ignored, Message, Profile
 from services.ingest.pseudonyms import Pseudonyms
 from services.operations.accounts import Period
@@ -111,6 +113,21 @@ async def test_a_point_that_no_event_made_is_named(world: World) -> None:
     (difference,) = (await _audited(world, store)).differences
     assert difference.what == "stored without an event"
     assert series(stranger.measurement, stranger.tags) in difference.detail
+
+
+async def test_equal_bytes_that_are_taken_for_another_meter_are_an_event_of_their_own(world: World) -> None:
+    """The number in a frame is damaged: it is of the meter last heard on its topic. Both points are accounted for."""
+    store = MemoryStore()
+    (first, *entries) = world.batch(counting_normaliser(), [payload(1)])
+    event = decode(first.value)
+    assert isinstance(event.record, OutdoorTemperature)
+    other = event._replace(record=event.record.model_copy(update={"station": "s9"}))
+    await world.sink.send([first, *entries, outgoing(other), outgoing(other)])
+    await world.aggregate(store)
+    result = await _audited(world, store)
+    assert _named(result) == []
+    (row,) = result.rows.values()
+    assert (row["copies"], row["distinct"], row["duplicates"], row["stored"]) == (3, 2, 1, 2)
 
 
 async def test_an_event_that_the_ledger_does_not_know_is_named(world: World) -> None:
