@@ -36,7 +36,7 @@ class Sealing:
         self._device = device
 
     def of_record(self, incoming: Incoming, problem: CodecError) -> Unwanted:
-        """A record of the log that is no event, or one of a later version (`unsupported_version`), which can read it."""
+        """A record of the log that is no event, or one of a later version: `unsupported_version`."""
         at = datetime.fromtimestamp(incoming.timestamp_ms / 1000, UTC)
         reason: Reason = "unsupported_version" if problem.newer else "wrong_shape"
         return self._unwanted(incoming.topic, incoming.value, reason, str(problem), at)
