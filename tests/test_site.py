@@ -95,9 +95,16 @@ def test_every_page_of_the_documentation_is_on_the_site() -> None:
 
 
 def test_the_site_loads_nothing_from_elsewhere(site: Path) -> None:
-    """No font, script, style or picture comes from another host: who reads is not told to anybody."""
-    loaded = {each for path in site.rglob("*.html") for each in _read(path).loads}
-    assert {each for each in loaded if re.match(r"[a-z]+:|//", each)} == set()
+    """No font, script, style or picture comes from another host, and what a page loads is there, the search too."""
+    loaded = {(path.parent, each) for path in site.rglob("*.html") for each in _read(path).loads}
+    assert {each for _, each in loaded if re.match(r"[a-z]+:|//", each)} == set()
+    assert {each for folder, each in loaded if not (folder / unquote(each)).is_file()} == set()
+    assert {path.name for path in (site / "search").iterdir()} >= {
+        "main.js",
+        "worker.js",
+        "lunr.js",
+        "search_index.json",
+    }
     assert "@import" not in (site / "css/site.css").read_text("utf-8")
     assert "url(" not in (site / "css/site.css").read_text("utf-8")
 

@@ -94,7 +94,7 @@ def on_config(config: ProperDocsConfig) -> ProperDocsConfig:
 def on_files(files: Files, config: ProperDocsConfig) -> Files:
     """The pages of the repository, and what they cite, instead of one folder."""
     names = _all(pages())
-    kept = [each for each in files if each.src_uri.startswith("css/")]
+    kept = [each for each in files if each.src_dir != config.docs_dir]  # of the theme, and of the search
     found = [File.generated(config, name, abs_src_path=os.fspath(ROOT / name)) for name in names]
     for path in cited(names):
         if Path(path).suffix in _PICTURES:
@@ -117,9 +117,10 @@ def on_page_markdown(markdown: str, *, page: Page, config: ProperDocsConfig, fil
 
 
 def on_page_content(html: str, *, page: Page, config: ProperDocsConfig, files: Files) -> str:
-    """The language of a page, for the theme and for whoever listens; wide tables can be moved."""
+    """The language of a page, for the theme and for whoever listens; what is wide can be moved by keys, too."""
     del config, files
     page.meta["lang"] = "fr" if _is_french(page.file.src_uri) else "en"
+    html = html.replace("<pre>", '<pre tabindex="0">')
     return html.replace("<table>", '<div class="wide" tabindex="0"><table>').replace("</table>", "</table></div>")
 
 
