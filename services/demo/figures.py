@@ -17,6 +17,8 @@ __all__ = ["REJECTED", "Counting", "Figures", "Metrics"]
 REJECTED: Final = "garonne.rejected"
 _TOPICS: Final = ("garonne.energy", "garonne.mobility", "garonne.citizen", "garonne.status")
 _TIMEOUT_S: Final = 5.0
+_COPY: Final = "hazard_nearby"
+"""A warning is told to the junctions in its reach too: one message, several events."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,9 @@ class Metrics:
         for family in text_string_to_metric_families(text):
             for sample in family.samples:
                 sums[sample.name] = sums.get(sample.name, 0.0) + sample.value
+                if sample.labels.get("kind") == _COPY:
+                    copies = f"{sample.name}:{_COPY}"
+                    sums[copies] = sums.get(copies, 0.0) + sample.value
         return sums
 
 
@@ -95,6 +100,7 @@ class Counting:
         waiting, everything = self._loop.run(self._lags())
         metrics = self._last = self._ingest.read() or self._last
         rejected = everything.pop(REJECTED, 0)
+        events = sum(everything.values()) - _whole(metrics, "garonne_ingest_events", f":{_COPY}")
         received, ignored = (
             _whole(metrics, "garonne_ingest_messages_received"),
             _whole(metrics, "garonne_ingest_ignored"),
@@ -107,8 +113,8 @@ class Counting:
             normalised=received - ignored - _whole(metrics, "garonne_ingest_rejected"),
             rejected=rejected,
             ignored=ignored,
-            events=sum(everything.values()),
-            stored=sum(everything.values()) - waiting,
+            events=events,
+            stored=events - waiting,
         )
 
     async def _lags(self) -> tuple[int, dict[str, int]]:
@@ -122,5 +128,5 @@ class Counting:
         self._loop.close()
 
 
-def _whole(metrics: dict[str, float], name: str) -> int:
-    return int(metrics.get(f"{name}_total", 0))
+def _whole(metrics: dict[str, float], name: str, of: str = "") -> int:
+    return int(metrics.get(f"{name}_total{of}", 0))

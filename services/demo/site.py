@@ -1,6 +1,7 @@
 """The configuration of a demonstration: what an operator would write for the simulated city, with a fresh key."""
 
 import json
+import math
 import os
 import secrets
 import shutil
@@ -11,13 +12,18 @@ from typing import Final, NamedTuple
 from services.embedded.broker import INFLIGHT
 from services.simulator import Bordeaux
 from services.simulator.home import Family
-from services.simulator.traffic import Junction
+from services.simulator.junctions import HEADINGS, Junction
 
 __all__ = ["NoDemoFolder", "Ports", "device_names", "write_site"]
 
 _MARK: Final = "# Written by `garonne demo`; a new demonstration replaces this folder's files."
+_METRES_PER_DEGREE: Final = 111_320.0
+_LANE_M: Final = 100.0
+_LINE_M: Final = 3.0
 _DATA: Final = ("events.sqlite", "series.sqlite")
-_FILES: Final = ("garonne.toml", "demo.key", "households.toml", "consent.jsonl", "junctions.geojson")
+_FILES: Final = (
+    "garonne.toml", "demo.key", "households.toml", "consent.jsonl", "junctions.geojson", "service-periods.toml"
+)  # fmt: skip
 _LOGS: Final = ("ingest.log", "aggregate.log")
 
 
@@ -55,6 +61,7 @@ def write_site(folder: Path, city: Bordeaux, ports: Ports) -> Path:
     (folder / "households.toml").write_text(_households(city), encoding="utf-8")
     (folder / "consent.jsonl").write_text(_consents(city), encoding="utf-8")
     (folder / "junctions.geojson").write_text(_junctions(city.junctions), encoding="utf-8")
+    (folder / "service-periods.toml").write_text(_service_periods(city.junctions), encoding="utf-8")
     configuration.write_text(_configuration(ports), encoding="utf-8")
     return configuration
 
@@ -111,7 +118,7 @@ def _slug(team: str) -> str:
 
 
 def _junctions(junctions: tuple[Junction, ...]) -> str:
-    features = [
+    features: list[dict[str, object]] = [
         {
             "type": "Feature",
             "properties": {"id": each.id, "name": each.name, "radius_m": each.radius_m},
@@ -119,7 +126,51 @@ def _junctions(junctions: tuple[Junction, ...]) -> str:
         }
         for each in junctions
     ]
+    features += [_approach(each, number, heading) for each in junctions for number, heading in enumerate(HEADINGS, 1)]
     return json.dumps({"type": "FeatureCollection", "features": features}, ensure_ascii=False, indent=1) + "\n"
+
+
+def _approach(junction: Junction, number: int, heading_deg: int) -> dict[str, object]:
+    """The lane of cars that go this way, up to its stop line some metres before the middle."""
+    north, east = math.cos(math.radians(heading_deg)), math.sin(math.radians(heading_deg))
+    across = _METRES_PER_DEGREE * math.cos(math.radians(junction.latitude_deg))
+    points = [
+        [
+            round(junction.longitude_deg - before_m * east / across, 7),
+            round(junction.latitude_deg - before_m * north / _METRES_PER_DEGREE, 7),
+        ]
+        for before_m in (_LANE_M, _LINE_M)
+    ]
+    return {
+        "type": "Feature",
+        "properties": {
+            "kind": "approach",
+            "junction": junction.id,
+            "approach": number,
+            "lane": number,
+            "signal_group": HEADINGS[heading_deg],
+        },
+        "geometry": {"type": "LineString", "coordinates": points},
+    }
+
+
+def _service_periods(junctions: tuple[Junction, ...]) -> str:
+    """A corridor, and who has the service: buses. When it came is for a real city to say: an hour has no before."""
+    along = [each.id for each in junctions if each.name.startswith("Barrière")]
+    corridor = ["[[corridors]]", 'id = "boulevards"', 'name = "Les boulevards"', f"junctions = {json.dumps(along)}", ""]
+    classes = [
+        "[with_service]",
+        'name = { en = "Buses, which follow the signals’ advice", fr = "Bus, qui suivent le conseil des feux" }',
+        'stations = ["bus"]',
+        'source = "the simulated city"',
+        "",
+        "[without_service]",
+        'name = { en = "Cars", fr = "Voitures" }',
+        'stations = ["car"]',
+        'source = "the simulated city"',
+        "",
+    ]
+    return "\n".join([_MARK, 'edition = "demo"', "", *(corridor if len(along) > 1 else []), *classes])
 
 
 def _configuration(ports: Ports) -> str:
@@ -131,6 +182,7 @@ key_file = "demo.key"
 households_file = "households.toml"
 consent_file = "consent.jsonl"
 junctions_file = "junctions.geojson"
+service_periods_file = "service-periods.toml"
 
 [mqtt]
 host = "127.0.0.1"

@@ -8,11 +8,11 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Final
 
-from services.simulator import meters, traffic, weather
+from services.simulator import meters, roadside, traffic, weather
 from services.simulator.formats import Publication, linky_historique, tasmota_state
 from services.simulator.home import Family, Fault, Metering, consumed_wh
+from services.simulator.junctions import JUNCTIONS, Junction
 from services.simulator.season import HOUR_S, PARIS, Winter
-from services.simulator.traffic import JUNCTIONS, Junction
 from services.simulator.truth import HomeTruth, Truth
 
 __all__ = ["TEAMS", "Bordeaux"]
@@ -114,7 +114,8 @@ class Bordeaux:
         homes = sum(each.metering != "linky_historique" for each in self.families)
         hours = sum(winter.hours for winter in self.winters)
         cars = sum(each.vehicles_per_minute for each in self.junctions) * self._traffic_minutes
-        return round(hours / meters.EVERY_HOURS * (homes + 1) + cars * 15)
+        signals = 60 * self._traffic_minutes * len(self.junctions)
+        return round(hours / meters.EVERY_HOURS * (homes + 1) + cars * 30 + signals)
 
     def messages(self) -> Iterator[Publication]:
         """Traffic of the last minutes, weather of both winters, then the meters, team after team."""
@@ -132,20 +133,26 @@ class Bordeaux:
                     yield message._replace(payload=message.payload[: len(message.payload) // 2])
 
     def traffic(self) -> Iterator[Publication]:
-        """The CAMs of all cars, in order of time."""
-        everything = []
-        for passing in traffic.passings(self.seed, self._traffic_from_s, self._traffic_minutes, len(self.junctions)):
+        """The CAMs of all vehicles, and what roadside units and buses said, in order of time."""
+        watched = self.seed, self._traffic_from_s, self._traffic_minutes, len(self.junctions)
+        passings = traffic.passings(*watched)
+        everything = [*roadside.signals(*watched), *roadside.requests(self.seed, passings), *roadside.hazards(*watched)]
+        others = len(everything)
+        for passing in passings:
             for at_s, message in traffic.messages(passing):
                 everything.append((at_s, message))
                 minute = (passing.junction.id, at_s - at_s % 60)
                 self.truth.vehicles.setdefault(minute, set()).add(passing.station_id)
-        self.truth.awareness_messages = len(everything)
+        self.truth.awareness_messages = len(everything) - others
         everything.sort(key=lambda each: each[0])
         for _, message in everything:
             yield message
 
     def frames_now(self) -> Iterator[Publication]:
-        """One frame of each meter whose messages have no clock: they belong to the moment of their arrival."""
+        """One frame of each meter whose messages have no clock: they belong to the moment of their arrival.
+
+        Each shows some Wh more, which is possible where seconds lie between two.
+        """
         for family in self.families:
             if family.metering == "linky_historique":
                 risen_wh = self._frames * (1 + family.number % 3)

@@ -18,6 +18,7 @@ __all__ = [
     "linky_historique",
     "linky_standard",
     "outdoor_temperature",
+    "quadkey",
     "tasmota_energy",
     "tasmota_state",
     "tasmota_teleinfo",
@@ -26,6 +27,7 @@ __all__ = [
 _ITS_EPOCH_MS: Final = 1_072_915_200_000
 _LEAP_MS: Final = 5_000
 _ZOOM: Final = 22
+_LENGTHS_DM: Final = {5: 42, 6: 180}
 
 
 class Publication(NamedTuple):
@@ -109,28 +111,34 @@ def outdoor_temperature(station: str, at_s: int, temperature_degc: float) -> Pub
 
 
 def awareness(  # noqa: PLR0913, PLR0917 - what a CAM says
-    station_id: int, at_ms: int, latitude_e7: int, longitude_e7: int, speed_cmps: int, heading_ddeg: int
+    station_id: int,
+    at_ms: int,
+    latitude_e7: int,
+    longitude_e7: int,
+    speed_cmps: int,
+    heading_ddeg: int,
+    station_type: int = 5,
 ) -> Publication:
-    """A CAM of a car, its-client JSON 2.4.0; `generation_delta_time` counts TAI milliseconds since 2004."""
+    """A CAM of a car or a bus, its-client JSON 2.4.0; `generation_delta_time` counts TAI milliseconds since 2004."""
     delta = (at_ms - _ITS_EPOCH_MS + _LEAP_MS) % 65536
     source = f"com_car_{station_id}"
     text = (
         f'{{"message_type":"cam","version":"2.4.0","source_uuid":"{source}","timestamp":{at_ms},'
         f'"message":{{"protocol_version":2,"station_id":{station_id},"generation_delta_time":{delta},'
-        f'"basic_container":{{"station_type":5,"reference_position":{{"latitude":{latitude_e7},'
+        f'"basic_container":{{"station_type":{station_type},"reference_position":{{"latitude":{latitude_e7},'
         f'"longitude":{longitude_e7},"position_confidence_ellipse":{{"semi_major":100,"semi_minor":100,'
         f'"semi_major_orientation":0}},"altitude":{{"value":1500,"confidence":3}}}}}},'
         f'"high_frequency_container":{{"basic_vehicle_container_high_frequency":{{'
         f'"heading":{{"value":{heading_ddeg},"confidence":10}},"speed":{{"value":{speed_cmps},"confidence":10}},'
-        f'"drive_direction":0,"vehicle_length":{{"value":42,"confidence":0}},"vehicle_width":18,'
+        f'"drive_direction":0,"vehicle_length":{{"value":{_LENGTHS_DM[station_type]},"confidence":0}},"vehicle_width":18,'
         f'"longitudinal_acceleration":{{"value":0,"confidence":102}},"curvature":{{"value":0,"confidence":7}},'
         f'"curvature_calculation_mode":2,"yaw_rate":{{"value":0,"confidence":8}}}}}}}}}}'
     )
-    tiles = "/".join(_quadkey(latitude_e7 / 1e7, longitude_e7 / 1e7))
+    tiles = "/".join(quadkey(latitude_e7 / 1e7, longitude_e7 / 1e7))
     return Publication(f"default/outQueue/v2x/cam/{source}/{tiles}", text.encode())
 
 
-def _quadkey(latitude_deg: float, longitude_deg: float) -> str:
+def quadkey(latitude_deg: float, longitude_deg: float) -> str:
     """The Bing tile that holds a position, as the last levels of its-client's topics."""
     across = (longitude_deg + 180) / 360
     down = 0.5 - math.atanh(math.sin(math.radians(latitude_deg))) / math.tau

@@ -1,4 +1,8 @@
-"""Twelve equipped junctions of Bordeaux and the equipped cars that cross them: one CAM a second inside the zone."""
+"""The equipped cars and buses that cross the junctions, a message a second inside of the zone.
+
+Buses follow the advice of the signals: they choose a speed with which they come on green, where there is one. Cars
+drive as they like.
+"""
 
 import math
 import random
@@ -6,38 +10,18 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from services.simulator.formats import Publication, awareness
+from services.simulator.junctions import HEADINGS, JUNCTIONS, Junction, green_after_s
 
-__all__ = ["JUNCTIONS", "Junction", "Passing", "messages", "passings"]
+__all__ = ["BUS", "CAR", "Passing", "messages", "passings"]
 
 _METRES_PER_DEGREE: Final = 111_320.0
-
-
-class Junction(NamedTuple):
-    """A junction with roadside unit; `radius_m` is the reach of its zone."""
-
-    id: str
-    name: str
-    latitude_deg: float
-    longitude_deg: float
-    vehicles_per_minute: float
-    radius_m: float = 60.0
-
-
-JUNCTIONS: Final = (
-    Junction("33:1001", "Place Gambetta", 44.84110, -0.58080, 2.6),
-    Junction("33:1002", "Quinconces", 44.84460, -0.57450, 2.9),
-    Junction("33:1003", "Place de la Victoire", 44.83060, -0.57250, 2.2),
-    Junction("33:1004", "Barrière de Pessac", 44.82360, -0.59350, 1.9),
-    Junction("33:1005", "Barrière d'Ornano", 44.82820, -0.60020, 1.7),
-    Junction("33:1006", "Barrière Judaïque", 44.84240, -0.60210, 1.6),
-    Junction("33:1007", "Barrière du Médoc", 44.85260, -0.59570, 1.8),
-    Junction("33:1008", "Place Ravezies", 44.86370, -0.57790, 1.5),
-    Junction("33:1009", "Gare Saint-Jean", 44.82590, -0.55630, 2.4),
-    Junction("33:1010", "Porte de Bourgogne", 44.83730, -0.56520, 2.8),
-    Junction("33:1011", "Place Stalingrad", 44.83970, -0.55790, 2.0),
-    Junction("33:1012", "Mérignac Soleil", 44.83270, -0.64590, 1.4),
-)
-"""Places of the city with coordinates near enough to look right; identifiers are made up (region 33)."""
+CAR, BUS = 5, 6
+"""Types of stations (ETSI TS 102 894-2)."""
+_LONGEST_S: Final = 85
+_RUNS: Final = 0.01
+"""Of the cars that should stop so many do not."""
+_BUSES: Final = 0.2
+_BUS_SPEEDS_MPS: Final = tuple(each / 4 for each in range(54, 15, -1))
 
 
 class Passing(NamedTuple):
@@ -49,6 +33,12 @@ class Passing(NamedTuple):
     speed_mps: float
     stands_s: int
     heading_deg: int
+    station_type: int = CAR
+
+    @property
+    def stops_at(self) -> int:
+        """The CAM with which it would stand, some metres before the middle."""
+        return int(1.8 * self.junction.radius_m / self.speed_mps) // 2 - 1
 
     @property
     def seconds(self) -> int:
@@ -64,19 +54,34 @@ def passings(seed: int, start_s: int, minutes: int, junctions: int = len(JUNCTIO
         number = round(junction.vehicles_per_minute * minutes * chance.uniform(0.9, 1.1))
         for _ in range(number):
             station_id = chance.randrange(1_000_000, 4_000_000_000)
-            stands_s = chance.randrange(4, 25) if chance.random() < 0.4 else 0
-            speed_mps, heading_deg = round(chance.uniform(6.0, 13.5), 2), chance.choice((0, 90, 180, 270))
-            last = minutes * 60 - 60
+            speed_mps, heading_deg = round(chance.uniform(6.0, 13.5), 2), chance.choice(tuple(HEADINGS))
+            last = minutes * 60 - _LONGEST_S
             begins_s = start_s + chance.randrange(max(1, last))
-            found.append(Passing(junction, station_id, begins_s, speed_mps, stands_s, heading_deg))
+            passing = Passing(junction, station_id, begins_s, speed_mps, 0, heading_deg)
+            runs, starts_s = chance.random() < _RUNS, chance.randrange(1, 3)
+            if chance.random() < _BUSES:
+                passing = _advised(passing._replace(station_type=BUS))
+                runs = False
+            found.append(passing if runs else passing._replace(stands_s=_waits_s(passing, starts_s)))
     return found
+
+
+def _advised(passing: Passing) -> Passing:
+    """With the highest speed that comes on green, else with its own."""
+    slower = (passing._replace(speed_mps=each) for each in _BUS_SPEEDS_MPS)
+    return next((each for each in slower if not _waits_s(each, 0)), passing)
+
+
+def _waits_s(passing: Passing, starts_s: int) -> int:
+    """How long a car stands that comes to its stop line: until green, and a moment to start."""
+    red_s = green_after_s(passing.junction, HEADINGS[passing.heading_deg], passing.start_s + passing.stops_at)
+    return red_s + starts_s if red_s else 0
 
 
 def messages(passing: Passing) -> Iterator[tuple[int, Publication]]:
     """The CAMs of a crossing, with the second of each: straight on, with a stop before the middle."""
     junction = passing.junction
-    moving = passing.seconds - passing.stands_s
-    stops_at = moving // 2 - 1
+    stops_at = passing.stops_at
     north, east = math.cos(math.radians(passing.heading_deg)), math.sin(math.radians(passing.heading_deg))
     for second in range(passing.seconds):
         standing = passing.stands_s > 0 and stops_at <= second < stops_at + passing.stands_s
@@ -96,5 +101,6 @@ def messages(passing: Passing) -> Iterator[tuple[int, Publication]]:
                 round(longitude * 1e7),
                 speed_cmps,
                 passing.heading_deg * 10,
+                passing.station_type,
             ),
         )

@@ -126,7 +126,10 @@ def test_the_reports_are_written_from_the_store(demo: tuple[Result, str]) -> Non
         entry for path in paths if path.suffix == ".json" for entry in json.loads(path.read_text("utf-8"))["entries"]
     ]
     told = {entry["kpi"] for entry in entries if entry["status"] == "assessed"}
-    assert told == {"energy_saving", "vehicles_per_junction"}
+    assert told >= {
+        "energy_saving", "vehicles_per_junction", "junction_passages", "signal_predictions", "priority_requests",
+        "hazard_warnings", "service_with_without",
+    }  # fmt: skip
     junctions = {entry["subject"]["id"] for entry in entries if entry["subject"]["kind"] == "junction"}
     assert junctions == {each.id for each in demo[0].city.junctions}
 
