@@ -13,6 +13,7 @@ from services.closing import kpi
 from services.forgetting import forget
 from services.operations.commands import add_operations
 from services.operations.consenting import consent
+from services.operations.copying import add_copying
 from services.operations.diagnosing import doctor
 from services.operations.enrolling import devices as devices_group
 from services.operations.erasing import export
@@ -35,6 +36,7 @@ MessagesFile = Annotated[Path, typer.Argument(help="JSON lines; `-` reads standa
 
 
 add_operations(app)
+add_copying(app)
 app.add_typer(consent, name="consent")
 app.add_typer(devices_group, name="devices")
 app.add_typer(keys, name="keys")
@@ -351,14 +353,14 @@ def demo(  # noqa: PLR0913, PLR0917 - the sizes of a city
     language: Annotated[Language, typer.Option(help="Of the report.")] = Language.FR,
     families: Annotated[int, typer.Option(help="Families that take part.", min=2, max=1000)] = 100,
     days: Annotated[int | None, typer.Option(help="Days of each winter; all 151 if not given.", min=2, max=151)] = None,
-    traffic_minutes: Annotated[int, typer.Option(help="How long the traffic is watched.", min=0, max=300)] = 60,
+    traffic_minutes: Annotated[int, typer.Option(help="How long the traffic is watched.", min=0, max=300)] = 40,
     seed: Annotated[int, typer.Option(help="Another number makes another city.")] = 33,
 ) -> None:
     """Show a simulated Bordeaux, from MQTT to a report, without any server.
 
     Starts the embedded broker, `garonne ingest` and `garonne aggregate`, and publishes over MQTT 3.1.1 what 100
     families in 12 teams, a weather station and 12 junctions would: two whole winters of Linky and Tasmota meters, with
-    the faults that meters have, and the vehicles of the last hour. Waits until every message is accounted for
+    the faults that meters have, and the traffic of the last 40 minutes. Waits until every message is accounted for
     (published = stored + rejected + ignored), compares what is stored with what was simulated, writes the report.
 
     Afterwards the folder holds a configuration to try the other commands on, such as
