@@ -12,13 +12,8 @@ from services.runtime.settings import read_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 DAY_S = 86_400
-TABLE = dict(
-    re.findall(
-        r"^\| ([^|]+?) \|.*\| ([^|]+?) \|$",
-        (ROOT / "docs/privacy/retention-and-erasure.md").read_text("utf-8"),
-        re.MULTILINE,
-    )
-)
+_PAGE = (ROOT / "docs/privacy/retention-and-erasure.md").read_text("utf-8")
+TABLE = dict(re.findall(r"^\| ([^|]+?) \|.*\| ([^|]+?) \|$", _PAGE, re.MULTILINE))
 BUCKETS: dict[str, int] = runpy.run_path(str(ROOT / "deploy/influxdb/set_up.py"))["BUCKETS"]
 
 
