@@ -7,13 +7,19 @@ from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.conn import create_conn
-from aiokafka.errors import AuthenticationFailedError, KafkaConnectionError, KafkaError, SaslAuthenticationFailed
+from aiokafka.errors import (
+    AuthenticationFailedError,
+    InvalidReplicationFactorError,
+    KafkaConnectionError,
+    KafkaError,
+    SaslAuthenticationFailed,
+)
 from aiokafka.helpers import create_ssl_context
 
 from schemas.envelope import TOPICS
 from services.runtime.settings import KafkaSettings
 
-__all__ = ["RECORD_BYTES", "NotLetIn", "connection_options", "ensure_topics", "knock"]
+__all__ = ["RECORD_BYTES", "NotLetIn", "TooFewBrokers", "connection_options", "ensure_topics", "knock"]
 
 RECORD_BYTES: Final = 2 * 1024 * 1024
 """The largest record that our topics take (`max.message.bytes`)."""
@@ -24,6 +30,14 @@ class NotLetIn(KafkaError):  # type: ignore[misc] # aiokafka ships no types
 
     def __str__(self) -> str:
         """The text alone: aiokafka puts the name of the class before it."""
+        return str(self.args[0])
+
+
+class TooFewBrokers(KafkaError):  # type: ignore[misc] # aiokafka ships no types
+    """Topics cannot have as many copies as `kafka.replication` says; it may be that not all brokers are up yet."""
+
+    def __str__(self) -> str:
+        """The text alone."""
         return str(self.args[0])
 
 
@@ -70,9 +84,7 @@ async def knock(settings: KafkaSettings) -> None:
 
 
 async def ensure_topics(settings: KafkaSettings, names: Iterable[str]) -> None:
-    """Make the topics that are missing: `kafka.partitions` each, 1 replica.
-
-    Whoever comes first makes them, or Kafka would.
+    """Make the topics that are missing, as the settings say. Whoever comes first makes them, or Kafka would.
 
     Kafka's own retention of a week would throw the record away, and keep single vehicles longer than they are needed.
 
@@ -83,6 +95,7 @@ async def ensure_topics(settings: KafkaSettings, names: Iterable[str]) -> None:
         names: of the topics.
 
     Raises:
+        TooFewBrokers: they cannot have their copies.
         KafkaError, OSError: no answer.
     """
     admin = AIOKafkaAdminClient(**connection_options(settings))
@@ -94,14 +107,35 @@ async def ensure_topics(settings: KafkaSettings, names: Iterable[str]) -> None:
             raise
         missing = sorted(set(names) - set(await admin.list_topics()))
         if missing:
+            answer = None
             with suppress(KafkaError):
-                await admin.create_topics(
-                    [NewTopic(name, settings.partitions, 1, topic_configs=_limits(settings, name)) for name in missing]
-                )
+                answer = await admin.create_topics([_topic(settings, name) for name in missing])
+            if answer is not None:
+                _check_copies(settings, answer.topic_errors)
     finally:
         await admin.close()
 
 
+def _topic(settings: KafkaSettings, name: str) -> NewTopic:
+    return NewTopic(name, settings.partitions, settings.replication, topic_configs=_limits(settings, name))
+
+
+def _check_copies(settings: KafkaSettings, errors: Iterable[tuple[Any, ...]]) -> None:
+    """Kafka would make the topics by itself then, with fewer copies than were asked for.
+
+    Raises:
+        TooFewBrokers: it says that it has fewer brokers than copies.
+    """
+    if any(code == InvalidReplicationFactorError.errno for _, code, *_ in errors):
+        text = f"topics cannot have {settings.replication} copies: fewer brokers are up; look at kafka.replication"
+        raise TooFewBrokers(text)
+
+
 def _limits(settings: KafkaSettings, topic: str) -> dict[str, str]:
     hours = settings.vehicle_retention_h if topic == TOPICS["vehicle_state"] else 24 * settings.retention_days
-    return {"max.message.bytes": str(RECORD_BYTES), "retention.ms": str(hours * 3_600_000)}
+    return {
+        "max.message.bytes": str(RECORD_BYTES),
+        "retention.ms": str(hours * 3_600_000),
+        # With `acks=all`: what is acknowledged survives the loss of any one broker, and one may be away.
+        "min.insync.replicas": str(max(1, settings.replication - 1)),
+    }

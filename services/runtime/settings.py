@@ -108,12 +108,13 @@ class KafkaSettings(_Section):
         description="After this long without an answer the producer is made anew; nothing is acknowledged.",
     )
     session_timeout_s: Annotated[float, Field(ge=6, le=1800)] = Field(
-        default=45.0,
-        description="After this long without a sign of life Kafka gives an aggregator's partitions to another one.",
+        default=45.0, description="After this long without a sign of life another aggregator gets the partitions."
     )
     partitions: Annotated[int, Field(ge=1, le=1000)] = Field(
-        default=4,
-        description="Of each topic, where Garonne makes it: the most aggregators that can work side by side.",
+        default=4, description="Of each topic, where Garonne makes it: the most aggregators that can work side by side."
+    )
+    replication: Annotated[int, Field(ge=1, le=9)] = Field(
+        default=1, description="Copies of each topic, where Garonne makes it: 3 with three brokers or more."
     )
     retention_days: Annotated[int, Field(ge=1, le=36_500)] = Field(
         default=1098,

@@ -15,6 +15,7 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from services.ingest.adapters.kafka import KafkaSink
 from services.ingest.ports import Outgoing, Unavailable
+from services.runtime.kafka import TooFewBrokers, _topic, ensure_topics
 from services.runtime.settings import KafkaSettings
 from tests.servers.running import Kafka
 
@@ -164,3 +165,19 @@ async def test_the_record_outlives_a_week_and_single_vehicles_do_not_stay(tmp_pa
         for name, value in ((resource[3], entry[1]) for entry in resource[4] if entry[0] == "retention.ms")
     }
     assert kept == {_TOPIC: 1098 * 86_400_000, "garonne.mobility": 72 * 3_600_000}
+
+
+async def test_topics_that_cannot_have_their_copies_are_not_made_with_fewer(kafka: Kafka) -> None:
+    """One broker and three copies: it says which key to look at, and Kafka does not make them on its own terms."""
+    settings = KafkaSettings(bootstrap=kafka.bootstrap, replication=3)
+    with pytest.raises(TooFewBrokers, match=r"3 copies.*kafka\.replication"):
+        await ensure_topics(settings, ["garonne.three-copies"])
+    await ensure_topics(settings.model_copy(update={"replication": 1}), ["garonne.three-copies"])
+
+
+@pytest.mark.parametrize(("replication", "in_sync"), [(1, "1"), (2, "1"), (3, "2"), (5, "4")])
+def test_one_broker_may_be_away_and_what_is_acknowledged_survives_one_more(replication: int, in_sync: str) -> None:
+    """The copies that must have a record before it is acknowledged: all but one, where there are more than one."""
+    topic = _topic(KafkaSettings(replication=replication), "garonne.energy")
+    assert topic.replication_factor == replication
+    assert topic.topic_configs["min.insync.replicas"] == in_sync
