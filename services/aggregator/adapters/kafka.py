@@ -242,7 +242,8 @@ class KafkaLog:
                     if (await consumer.committed(each) or 0) > offsets[each]:
                         del offsets[each], self._owed[each]
                 asked_s = self._lease.now_s()
-                await consumer.commit(offsets)
+                if offsets:  # aiokafka takes no empty commit
+                    await consumer.commit(offsets)
             if offsets and not self._joining:
                 self._lease.grant(asked_s)
             self._failing_since = None
