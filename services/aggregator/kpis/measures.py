@@ -40,10 +40,11 @@ class Measure(NamedTuple):
         below: the columns that it is over: their sum; of a rate none, it is over days.
         less: columns that `below` is reduced by.
         squares: the column of squares of single passages, of a mean.
-        out_of: the column that `below` is a part of, for the coverage.
+        out_of: the column that `below` is a part of: the share is told, and below half of it there is no value.
         formula: in words and signs.
         quality: class of U4SSC.
         limits: what the value does not say.
+        unknown: whom the value would leave out, were it told of a small share.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Measure(NamedTuple):
     squares: str | None = None
     out_of: str | None = None
     quality: Quality = Quality.MEASURED
+    unknown: Text | None = None
 
 
 _FEW: Final = Text(
@@ -69,8 +71,8 @@ _NO_DATA: Final = Text(
     "Nothing of this was heard here in this period.", "Rien de tel n’a été entendu ici sur cette période."
 )
 _LOW: Final = Text(
-    "On fewer than half of the days, or of fewer than half of the passages, this is known.",
-    "C’est connu moins d’un jour sur deux, ou pour moins d’un passage sur deux.",
+    "Days that may be told, times the passages of which this is known, are fewer than half of the period’s.",
+    "Les jours que l’on peut dire, par les passages dont c’est connu, font moins de la moitié de la période.",
 )
 
 
@@ -109,7 +111,10 @@ def assess(kpi: str, measure: Measure, inputs: Inputs, subject: Subject, period:
         told = heard_of and (not days or measure.shape == "rate")
         reason: Reason = "small_group" if told else "no_data"
         return missing(kpi, measure, subject, period, reason, _FEW if told else _NO_DATA)
-    coverage = sum(map(len, days)) / (len(names) * len(heard)) * _known(measure, days)
+    share = _known(measure, days)
+    coverage = sum(map(len, days)) / (len(names) * len(heard)) * (1.0 if share is None else share)
+    if share is not None and share < LEAST_COVERAGE:
+        return missing(kpi, measure, subject, period, "low_coverage", _rarely(measure, share), coverage)
     if coverage < LEAST_COVERAGE:
         return missing(kpi, measure, subject, period, "low_coverage", _LOW, coverage)
     return _result(kpi, measure, days, sample, coverage, subject, period)
@@ -126,6 +131,8 @@ def _result(  # noqa: PLR0913, PLR0917 - what a result is made of
 ) -> Result:
     said = estimate(sample, measure.shape)
     scale = measure.scale
+    share = _known(measure, days)
+    figures = {"days": float(len(sample.days)), "junctions": float(len(days)), measure.above: sample.above}
     interval = None
     if said.low is not None and said.high is not None:
         interval = KpiInterval(scale * said.low, scale * said.high, 0.95, said.method)
@@ -144,8 +151,8 @@ def _result(  # noqa: PLR0913, PLR0917 - what a result is made of
         fingerprint=fingerprint_of(METHOD, measure.name, subject, period, _told(days)),
         method_version=f"{kpi}/{METHOD}",
         interval=interval,
-        limits=measure.limits,
-        figures={"days": float(len(sample.days)), "junctions": float(len(days)), measure.above: sample.above},
+        limits=measure.limits if share is None else (*measure.limits, _known_of(share)),
+        figures=figures if share is None else figures | {"known_percent": 100 * share},
     )
 
 
@@ -179,13 +186,30 @@ def missing(  # noqa: PLR0913, PLR0917 - what there is to say
     return NotAssessed(kpi, measure.name, subject, period, reason, text, coverage)
 
 
-def _known(measure: Measure, days: Sequence[Mapping[date, Day]]) -> float:
-    """Of how many of the passages that should have it the measure is known."""
+def _known(measure: Measure, days: Sequence[Mapping[date, Day]]) -> float | None:
+    """Of what share of the passages that should have it the measure is known; `None` where each has it."""
     if measure.out_of is None or measure.below is None:
-        return 1.0
+        return None
     below = sum(row.get(measure.below, 0.0) - row.get(measure.less or "", 0.0) for its in days for row in its.values())
     everything = sum(row.get(measure.out_of, 0.0) for its in days for row in its.values())
     return below / everything if everything > 0 else 0.0
+
+
+def _known_of(share: float) -> Text:
+    """Rounded down, so that what is below the threshold is never told to reach it."""
+    percent = int(100 * share + 1e-9)
+    return Text(f"Known of {percent} % of the passages.", f"Connu pour {percent} % des passages.")
+
+
+def _rarely(measure: Measure, share: float) -> Text:
+    known, least = _known_of(share), int(100 * LEAST_COVERAGE)
+    text = Text(
+        f"{known.en} Below {least} % there is no figure: it would be that of the others.",
+        f"{known.fr} Sous {least} %, il n’y a pas de chiffre : ce serait celui des autres.",
+    )
+    if measure.unknown is None:
+        return text
+    return Text(f"{text.en} {measure.unknown.en}", f"{text.fr} {measure.unknown.fr}")
 
 
 def _told(days: Iterable[Mapping[date, Day]]) -> list[list[tuple[str, list[tuple[str, float]]]]]:

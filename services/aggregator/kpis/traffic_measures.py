@@ -34,6 +34,10 @@ _SHORT: Final = Text(
     "Sur la partie vue des 300 derniers mètres ; rien sous 50 m. L’écoulement libre est la limite de la carte, "
     "ou 50 km/h.",
 )
+_LONGEST: Final = Text(
+    "Vehicles that change their name while they queue have no delay, and they waited longest.",
+    "Les véhicules qui changent de nom dans la file n’ont pas de retard connu, et ont le plus attendu.",
+)
 _ADVISED: Final = Text(
     "Where the signal’s times allowed an advice; whether the driver saw one is not known.",
     "Là où les temps du feu permettaient un conseil ; si le conducteur l’a vu n’est pas connu.",
@@ -68,9 +72,10 @@ PASSAGES: Final = (
             "mean of max(0, t − L / v), t the time over the last L = 300 m, v free flow",
             "moyenne de max(0, t − L / v), t le temps sur les derniers L = 300 m, v l’écoulement libre",
         ),
-        (*_LIMITS, _SHORT),
+        (*_LIMITS, _SHORT, _LONGEST),
         squares="delay_squares",
         out_of="passages",
+        unknown=_LONGEST,
     ),
     Measure(
         "stopped",
