@@ -16,7 +16,7 @@ from services.aggregator.mobility.passages import Passage, passages_of
 from services.aggregator.mobility.points import passage_point
 from services.aggregator.mobility.signals import Signals
 from services.aggregator.mobility.slots import ZoneRecords, slots_of
-from services.aggregator.mobility.stops import Stop, stops_of
+from services.aggregator.mobility.stops import Moment, Stop, stops_of
 from services.aggregator.points import milliseconds
 from tests.junctions import LATITUDE_DEG, LIMIT_MPS, NORTH_M, START, Car, drive, geometry, heard, signals, state_at
 
@@ -107,15 +107,19 @@ def test_a_vehicle_of_which_messages_are_doubted_makes_no_passage() -> None:
     assert _passages(doubted, signals(100, random.Random(1))) == []  # noqa: S311
 
 
+def _moments(*speeds: tuple[float, float]) -> list[Moment]:
+    return [Moment(*each) for each in speeds]
+
+
 def test_a_stop_lasts_until_it_goes_and_a_short_one_is_none() -> None:
     """Below 1.4 m/s for three seconds, until above 2.8 m/s; two seconds below are no stop."""
-    assert stops_of([(0, 2.8), (2, 0), (6, 0), (8, 2.8), (9, 5)]) == [Stop(1.0, 8.0)]
-    assert stops_of([(0, 2.8), (1, 0), (2, 0), (3, 2.8), (4, 5)]) == []
+    assert stops_of(_moments((0, 2.8), (2, 0), (6, 0), (8, 2.8), (9, 5))) == [Stop(1.0, 8.0)]
+    assert stops_of(_moments((0, 2.8), (1, 0), (2, 0), (3, 2.8), (4, 5))) == []
 
 
 def test_creeping_forward_in_a_queue_is_one_stop() -> None:
     """A speed between the two bounds does not end it."""
-    assert len(stops_of([(0, 5), (1, 0), (5, 0), (6, 2), (8, 0), (12, 0), (14, 5)])) == 1
+    assert len(stops_of(_moments((0, 5), (1, 0), (5, 0), (6, 2), (8, 0), (12, 0), (14, 5)))) == 1
 
 
 def test_specific_power_has_the_published_check_value() -> None:

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from services.aggregator.mobility.fixes import Fix
 from services.aggregator.mobility.geometry import Ingress, Junction
 from services.aggregator.mobility.nearby import BESIDE_M, BEYOND_M, Nearby, Step, heading_gap_deg, is_on
+from services.aggregator.mobility.stops import stands
 from services.aggregator.mobility.tracking import (
     GONE_M,
     LONGEST_GAP_MS,
@@ -157,7 +158,7 @@ class Crossings:
         for fix in self._trail.back(index, slot_of(self._trail.at_ms[index]) - BACK_MS):
             step = self._step(fix, lane)
             off = step.place.beside_m > 3 * BESIDE_M or not -GONE_M < step.place.before_m <= end_m
-            if off or (kept and kept[-1].fix.at_ms - fix.at_ms > 3 * LONGEST_GAP_MS):
+            if off or (kept and _is_cut(step, kept[-1])):
                 break
             kept.append(step)
         return tuple(reversed(kept))
@@ -171,6 +172,11 @@ class Crossings:
                 break
             end += 1
         return tuple(self._trail.fixes(index, end))
+
+
+def _is_cut(before: Step, after: Step) -> bool:
+    """Whether so much lies between two messages that the approach begins behind it; not where the vehicle stood."""
+    return after.fix.at_ms - before.fix.at_ms > 3 * LONGEST_GAP_MS and not stands(before.moment, after.moment)
 
 
 def _beside_m(steps: Sequence[Step]) -> float:

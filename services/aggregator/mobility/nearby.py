@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from services.aggregator.mobility.fixes import Fix
 from services.aggregator.mobility.geometry import Ingress, Junction, Offset, Place
-from services.aggregator.mobility.stops import IDLE_MPS
+from services.aggregator.mobility.stops import IDLE_MPS, Moment
 
 __all__ = ["BESIDE_M", "BEYOND_M", "WAVERS_M", "Nearby", "Step", "heading_gap_deg", "is_on"]
 
@@ -32,6 +32,11 @@ class Step(NamedTuple):
 
     fix: Fix
     place: Place
+
+    @property
+    def moment(self) -> Moment:
+        """What it says of speed and place."""
+        return Moment(self.fix.at_ms / 1000, self.fix.speed_mps, self.place.before_m)
 
 
 def heading_gap_deg(one_deg: float, other_deg: float) -> float:

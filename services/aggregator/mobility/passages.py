@@ -15,7 +15,7 @@ from services.aggregator.mobility.emissions import BurningClass, Burnt, burnt
 from services.aggregator.mobility.fixes import Fix
 from services.aggregator.mobility.geometry import Junction
 from services.aggregator.mobility.signals import AMBER, GREEN, RED, Shown, Signals
-from services.aggregator.mobility.stops import GOES_MPS, IDLE_MPS, MERGED_S, STOP_MPS, Speed, Stop, slow_s, stops_of
+from services.aggregator.mobility.stops import GOES_MPS, IDLE_MPS, MERGED_S, STOP_MPS, Moment, Stop, slow_s, stops_of
 
 __all__ = [
     "Arrival",
@@ -101,7 +101,7 @@ def passage_of(crossing: Crossing, signals: Signals, limit_mps: float) -> Passag
     entry_ms, approach_m = _entry(crossing)
     last = crossing.steps[-1].fix
     stop_line_ms = round(crossing.at_ms)
-    speeds, stops = _speeds(crossing, entry_ms), _stops(crossing, entry_ms)
+    moments, stops = _moments(crossing, entry_ms), _stops(crossing, entry_ms)
     group = crossing.lane.signal_group
     shown = None if group is None else signals.at(group, stop_line_ms)
     delay_s = None
@@ -124,12 +124,12 @@ def passage_of(crossing: Crossing, signals: Signals, limit_mps: float) -> Passag
         approach_m=approach_m,
         stops=stops,
         stopped_s=sum(stop.end_s - stop.start_s for stop in stops),
-        idle_s=slow_s(speeds, IDLE_MPS),
+        idle_s=slow_s(moments, IDLE_MPS),
         delay_s=delay_s,
         arrival=_arrival(shown, bool(stops)),
         violation=_violation(crossing, shown, stops, signals),
         advice_followed=compliance_of(crossing, signals, limit_mps),
-        burnt=None if (kind := _BURNING.get(last.station_type)) is None else burnt(speeds, kind),
+        burnt=_burnt(moments, last.station_type),
     )
 
 
@@ -164,17 +164,22 @@ def _entry(crossing: Crossing) -> tuple[float, float]:
     return first.fix.at_ms, min(first.place.before_m, wanted_m)
 
 
-def _speeds(crossing: Crossing, entry_ms: float) -> list[Speed]:
-    """Speeds from the entry to the stop line."""
-    known = [(step.fix.at_ms / 1000, step.fix.speed_mps) for step in crossing.steps if step.fix.at_ms >= entry_ms]
-    return [*known, (crossing.at_ms / 1000, crossing.speed_mps)]
+def _moments(crossing: Crossing, entry_ms: float) -> list[Moment]:
+    """From the entry to the stop line."""
+    known = [step.moment for step in crossing.steps if step.fix.at_ms >= entry_ms]
+    return [*known, Moment(crossing.at_ms / 1000, crossing.speed_mps)]
 
 
 def _stops(crossing: Crossing, entry_ms: float) -> tuple[Stop, ...]:
     """Stops that began before the line; one that ends behind it is told to its end."""
-    after = [(fix.at_ms / 1000, fix.speed_mps) for fix in crossing.after]
-    known = stops_of([*_speeds(crossing, entry_ms), *after])
+    after = [Moment(fix.at_ms / 1000, fix.speed_mps) for fix in crossing.after]
+    known = stops_of([*_moments(crossing, entry_ms), *after])
     return tuple(stop for stop in known if stop.start_s <= crossing.at_ms / 1000)
+
+
+def _burnt(moments: Sequence[Moment], station_type: int) -> Burnt | None:
+    kind = _BURNING.get(station_type)
+    return None if kind is None else burnt([(each.at_s, each.speed_mps) for each in moments], kind)
 
 
 def _arrival(shown: Shown | None, stopped: bool) -> Arrival:  # noqa: FBT001 - one of two facts
