@@ -14,6 +14,7 @@ from scripts.attacks import attacks_page
 from scripts.dashboards import dashboard_files
 from scripts.kubernetes import manifests
 from scripts.reference import reference_pages, tables_in_place
+from scripts.scaling import scaling_page
 from services.ingest.declarative import read_table
 from services.ingest.declarative.describe import with_table
 from tests.chaos.table import page as faults_page
@@ -31,6 +32,7 @@ def generated() -> Iterator[tuple[Path, str]]:
     yield ROOT / "docs" / "attacks.md", attacks_page()
     yield from tables_in_place(ROOT).items()
     yield from dashboard_files(ROOT)
+    yield ROOT / "docs" / "operations" / "scaling.md", scaling_page()
     yield ROOT / "deploy" / "kubernetes" / "garonne.yaml", manifests()
     faults = ROOT / "docs" / "faults.md"
     yield faults, faults_page(faults.read_text("utf-8"))
