@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help env servers check test demo bench simulate chaos lock generate docs links
+.PHONY: help env servers check test demo bench simulate chaos lock sbom generate docs links
 
 help: ## What can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -44,6 +44,9 @@ docs: env ## The documentation site, into var/site; a broken link fails
 
 links: env ## Ask whether every outside link of the documentation still leads somewhere
 	$(BIN)/python -m scripts.links
+
+sbom: env ## What is in each image, as CycloneDX, into var/sbom
+	$(BIN)/python -m scripts.sbom var/sbom
 
 generate: env ## Write the files that come from the code
 	scripts/generate
