@@ -119,7 +119,7 @@ def test_every_service_says_whether_it_works(service: Mapping[str, Any]) -> None
 
 def test_images_are_pinned(service: Mapping[str, Any]) -> None:
     """A version to the last figure, never `latest` or a line of versions."""
-    assert re.fullmatch(r"[a-z/-]+:v?[0-9]+\.[0-9]+\.[0-9]+", service["image"])
+    assert re.fullmatch(r"[a-z/-]+:v?[0-9]+\.[0-9]+\.[0-9]+(@sha256:[0-9a-f]{64})?", service["image"])
 
 
 def test_only_devices_reach_in_from_outside(project: Mapping[str, Any]) -> None:
