@@ -1,8 +1,8 @@
 """Write the digest of every image into docker-compose.yml and the Dockerfile: `deploy/pin-images`.
 
 A version can be given to another image; a digest cannot. Asks the registry by Docker itself, with your mirror and your
-credentials (`docker buildx imagetools inspect`). Lines that have a digest are left unless `--renew` is given. Nothing is
-written unless every image was found. Read the difference and commit it. Needs the standard library alone.
+credentials (`docker buildx imagetools inspect`). Lines that have a digest are left unless `--renew` is given. All of it
+is written, or nothing if an image was not found. Read the difference and commit it. Needs the standard library alone.
 """
 
 # ruff: noqa: INP001, T201, S603 - a script of its own that says what it does and starts docker

@@ -15,6 +15,7 @@ from schemas.status import DeviceStatus
 from services.ingest.assembly import PROBLEMS
 from services.runtime.lifecycle import ask_on_hangup, stop_on_signals
 from services.runtime.settings import ConfigurationProblem, Settings, read_settings
+from services.runtime.starting import problems_at_start
 from services.runtime.telemetry import log_to_stderr
 from services.runtime.usage import Meter, tell_usage
 
@@ -46,6 +47,8 @@ def serve(settings: Settings, *, ingest: bool, aggregate: bool, file: Path | Non
     Raises:
         StartProblem: the configuration cannot work.
     """
+    if problems := list(problems_at_start(settings, ingest=ingest, aggregate=aggregate)):
+        raise StartProblem("\n".join(problems))
     log_to_stderr()
     gc.set_threshold(*_COLLECT_AFTER)
     try:
