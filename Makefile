@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help env servers check test demo bench simulate chaos lock sbom generate docs links
+.PHONY: help env servers check test demo bench telegraf regress simulate chaos lock sbom generate docs links
 
 help: ## What can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -32,8 +32,14 @@ demo: env ## A simulated Bordeaux, from MQTT to a report, without any server
 simulate: env servers ## Passages against SUMO's truth, the long form; writes docs/accuracy-of-passages.md (half an hour)
 	$(BIN)/python -m tests.microsimulation
 
-bench: env ## Messages per second and CPU per message
-	$(BIN)/python -m benchmarks
+bench: env servers ## Garonne beside Telegraf, ratios and medians; ARGS="--write" keeps them in docs/performance.md
+	$(BIN)/python -m benchmarks $(ARGS)
+
+telegraf: env ## Telegraf for the benchmark, from its Go module (twelve minutes, once); TELEGRAF=path instead
+	$(BIN)/python -m benchmarks.telegraf
+
+regress: env ## CPU per message against the parent commit; more than 15 % more fails
+	$(BIN)/python -m benchmarks.regression $(ARGS)
 
 chaos: env servers ## The whole fault matrix on the real servers; ARGS="--group ingest" for a part
 	$(BIN)/python -m tests.chaos $(ARGS)

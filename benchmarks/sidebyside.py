@@ -16,7 +16,7 @@ from benchmarks.measure import Drained, Topics, drain, quantile, scrape
 from tests.e2e.site import Site, wait_until
 from tests.servers.running import Server
 
-__all__ = ["Latency", "Pace", "bench_site", "end_to_end", "halves", "latencies"]
+__all__ = ["Latency", "Pace", "bench_site", "end_to_end", "halves", "latencies", "open_session"]
 
 System = Literal["garonne", "telegraf"]
 Latency = dict[str, float]
@@ -57,12 +57,12 @@ def bench_site(folder: Path) -> Iterator[tuple[Site, Topics]]:
 def halves(site: Site, topics: Topics, program: Path | None, number: int, *, reverse: bool) -> dict[str, Drained]:
     """The same backlog through each half of each system; `reverse` has Telegraf first."""
     first = ingester(site, "bench-ingest")
-    _open_session(site, first)
+    open_session(site, first)
     systems: list[System] = ["garonne"]
     telegraf = None
     if program is not None:
         telegraf = Telegraf(site.folder / "telegraf-1", program, site, "first", batch=1000, flush="20ms")
-        _open_session(site, telegraf)
+        open_session(site, telegraf)
         systems = ["telegraf", "garonne"] if reverse else ["garonne", "telegraf"]
     spent_s = publish(site.mosquitto.port, number)
     _say(f"published {number:,} messages in {spent_s:.1f} s")
@@ -103,7 +103,7 @@ def _drained(service: Server, done: Callable[[], float], number: int) -> Drained
     return result
 
 
-def _open_session(site: Site, service: Server) -> None:
+def open_session(site: Site, service: Server) -> None:
     """Start it until the broker has its subscription, and stop it: from now on the broker keeps what is published."""
     with service:
         wait_until(lambda: _subscribed(site, service), "it is subscribed")
