@@ -141,8 +141,19 @@ def test_data_has_names_and_configuration_cannot_be_changed(project: Mapping[str
             assert volume["type"] == "bind"
             assert not volume["bind"].get("create_host_path")
             assert Path(volume["source"]).exists(), volume["source"]
-            written = name in ONCE and volume["source"].endswith(".token")
+            # `forget` withdraws consent first, in the city's own file.
+            written = (name in ONCE and volume["source"].endswith(".token")) or (
+                name in COMMANDS and volume["source"].endswith("deploy/site")
+            )
             assert volume.get("read_only", False) is not written
+
+
+def test_the_aggregator_sees_the_roads_and_no_households(project: Mapping[str, Any]) -> None:
+    """What it must know of the city is a folder of its own beside the registry of people's devices."""
+    mounts = {
+        each["source"] for each in project["services"]["aggregator"]["volumes"] if "deploy/site" in each["source"]
+    }
+    assert [each.rpartition("deploy/")[2] for each in mounts] == ["site/roads"]
 
 
 def test_secrets_are_files_that_make_secrets_makes(project: Mapping[str, Any]) -> None:
@@ -178,7 +189,8 @@ def test_each_service_has_only_the_secrets_it_needs(project: Mapping[str, Any]) 
     assert held["influxdb"] == served["influxdb"]
     assert held["mosquitto"] == set()
     assert held["tools"] == {
-        "garonne.key", "ca.crt", "mqtt_doctor.password", "kafka_operator.password", "operator.token",
+        "garonne.key", "ca.crt", "mqtt_doctor.password", "kafka_operator.password", "operator.token", "metrics.token",
+        "ingest.crt", "aggregator.crt",
     }  # fmt: skip
     assert held["kafka-setup"] == {"ca.crt", "kafka_broker.password"}
 
