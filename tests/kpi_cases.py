@@ -157,7 +157,9 @@ def _junction(described: dict[str, Any]) -> JunctionTraffic:
     return JunctionTraffic(
         described["id"],
         {
-            (each["day"], each["hour"]): TrafficHour(each["vehicles"], each["speed_vehicles"], each["speed_sum_mps"])
+            (each["day"], each["hour"]): TrafficHour(
+                each["vehicles"], each["speed_vehicles"], each["speed_sum_mps"], each.get("at_least", each["vehicles"])
+            )
             for each in described["hours"]
         },
     )

@@ -144,6 +144,8 @@ def _traffic(number: int) -> list[Point]:
     for hour in range(8, 8 + count):
         start_ms = _ns(day, hour) // 1_000_000
         points.append(
-            hour_point(HourFigures(f"bx-{number}", start_ms, 1, vehicles, vehicles * 10, vehicles, 5.0 * vehicles, 1))
+            hour_point(
+                HourFigures(f"bx-{number}", start_ms, 1, vehicles, vehicles * 10, vehicles, 5.0 * vehicles, vehicles)
+            )
         )
     return points

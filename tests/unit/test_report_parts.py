@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -14,6 +15,7 @@ from services.aggregator.kpis.inputs import (
     DayValue,
     Home,
     Inputs,
+    JunctionDays,
     JunctionTraffic,
     Question,
     RegisterDays,
@@ -37,12 +39,13 @@ from tests.report_city import build_city
 
 PARIS = ZoneInfo("Europe/Paris")
 DAY = date(2025, 12, 1)
+ADVICE: tuple[Literal["none", "received"], ...] = ("none", "received")
 JUNCTION = Subject("junction", "bx-0", "Carrefour")
 
 
 def counted(hours: dict[int, int]) -> NotAssessed | Result:
     """The published outcome of a junction with these vehicles by hour."""
-    traffic = {(DAY, hour): TrafficHour(vehicles, 0, 0.0) for hour, vehicles in hours.items()}
+    traffic = {(DAY, hour): TrafficHour(vehicles, 0, 0.0, vehicles) for hour, vehicles in hours.items()}
     inputs = Inputs(FACTORS, junctions=(JunctionTraffic("bx-0", traffic),))
     (outcome,) = KPI.compute(inputs, Question(JUNCTION, Period(DAY, DAY + timedelta(days=1)), None))
     return publishable(outcome)
@@ -56,6 +59,19 @@ def test_fewer_than_five_vehicles_are_not_shown() -> None:
     enough = counted({8: 5})
     assert isinstance(enough, Result)
     assert enough.value == 5
+
+
+def test_one_vehicle_that_stays_is_not_five() -> None:
+    """Forty minutes of a parked car are of one vehicle: withheld; five that were told apart over the day are enough."""
+    traffic = JunctionTraffic("bx-0", {(DAY, 8): TrafficHour(40, 0, 0.0, 1)})
+    question = Question(JUNCTION, Period(DAY, DAY + timedelta(days=1)), None)
+    (alone,) = KPI.compute(Inputs(FACTORS, junctions=(traffic,)), question)
+    assert isinstance(publishable(alone), NotAssessed)
+    told_apart = tuple(JunctionDays("bx-0", "passage", "car", advice, {DAY: {"heard": 5.0}}) for advice in ADVICE)
+    (five,) = KPI.compute(Inputs(FACTORS, junctions=(traffic,), mobility=told_apart), question)
+    shown = publishable(five)
+    assert isinstance(shown, Result)
+    assert (shown.value, shown.population, shown.series) == (40.0, 5, {})
 
 
 def test_a_quiet_hour_is_not_shown() -> None:
@@ -250,7 +266,7 @@ async def test_hours_are_read_by_local_day_and_the_doubled_one_is_one(tmp_path: 
     async with SqliteStore(tmp_path / "series.sqlite") as store:
         await store.write(points)
         (junction,) = await read_traffic(store, PARIS, [Period(day, date(2025, 10, 27))])
-    assert junction.hours == {(day, 2): TrafficHour(4, 4, 40.0), (day, 23): TrafficHour(2, 2, 20.0)}
+    assert junction.hours == {(day, 2): TrafficHour(4, 4, 40.0, 1), (day, 23): TrafficHour(2, 2, 20.0, 1)}
 
 
 def test_every_word_is_there_in_both_languages() -> None:

@@ -63,8 +63,8 @@ class TrafficHour(NamedTuple):
     """A local hour of a junction, summed over its minutes.
 
     `vehicles` adds up the distinct vehicles of each minute: one that stays is in each; `vehicles_at_least` are those of
-    the busiest minute, so that there were as many different ones at least. `speed_sum_mps` adds up the mean speed of each minute times
-    its vehicles, `speed_vehicles` those vehicles.
+    the busiest minute, so that there were as many different ones at least. `speed_sum_mps` adds up the mean speed of
+    each minute times its vehicles, `speed_vehicles` those vehicles.
     """
 
     vehicles: int

@@ -135,7 +135,10 @@ def _result(  # noqa: PLR0913, PLR0917 - what a result is made of
     figures = {"days": float(len(sample.days)), "junctions": float(len(days)), measure.above: sample.above}
     interval = None
     if said.low is not None and said.high is not None:
-        interval = KpiInterval(scale * said.low, scale * said.high, 0.95, said.method)
+        low, high = scale * said.low, scale * said.high
+        if measure.unit == "%":  # a mean of shares has an interval that knows no bounds
+            low, high = max(0.0, low), min(100.0, high)
+        interval = KpiInterval(low, high, 0.95, said.method)
     return Result(
         kpi=kpi,
         variant=measure.name,

@@ -53,7 +53,7 @@ WORDS: Final[dict[str, Text]] = {
     "card_weather_note": Text(
         "{now} degree days, after {before}", "{now} degrés-jours, contre {before} l’hiver précédent"
     ),
-    "card_vehicles": Text("Vehicles counted", "Véhicules comptés"),
+    "card_vehicles": Text("Vehicles, minute by minute", "Véhicules, minute par minute"),
     "card_vehicles_note": Text("at {count} junctions", "à {count} carrefours"),
     "card_speed": Text("Mean speed", "Vitesse moyenne"),
     "interval": Text("between {low} and {high} (95%)", "entre {low} et {high} (95 %)"),
@@ -115,7 +115,7 @@ WORDS: Final[dict[str, Text]] = {
     "unranked": Text("not ranked", "non classée"),
     "saving_axis": Text("saving in %", "économie en %"),
     "traffic_title": Text("Vehicles by junction", "Véhicules par carrefour"),
-    "traffic_unit": Text("vehicles counted", "véhicules comptés"),
+    "traffic_unit": Text("vehicles, counted in each minute", "véhicules, comptés à chaque minute"),
     "traffic_lead": Text(
         "{when}. Vehicles that send C-ITS messages: a share of the traffic.",
         "{when}. Véhicules qui émettent des messages C-ITS : une part du trafic.",

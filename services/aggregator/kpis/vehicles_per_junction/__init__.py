@@ -16,5 +16,5 @@ KPI = Kpi(
     references=("u4.EC:ICT:T:2C", "ck.c.prosperity.congestion"),
     verified=False,
     compute=compute,
-    needs=frozenset({"traffic"}),
+    needs=frozenset({"traffic", "mobility"}),
 )

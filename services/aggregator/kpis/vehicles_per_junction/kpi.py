@@ -1,10 +1,16 @@
-"""How many equipped vehicles a junction saw, and how fast they went. Pure."""
+"""How many equipped vehicles a junction saw, minute by minute, and how fast they went. Pure.
+
+What is counted are vehicles in minutes: one that stays counts in each. So the gate for small groups asks for another
+number: how many different vehicles there were at the least, by the bits that those of a day set (`mobility.hours`)
+where there are passages, and by the busiest minute.
+"""
 
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Final
 
+from services.aggregator.kpis.disclosure import THRESHOLDS
 from services.aggregator.kpis.inputs import Inputs, Question, TrafficHour
 from services.aggregator.kpis.results import (
     Amount,
@@ -20,7 +26,7 @@ from services.aggregator.kpis.results import (
 __all__ = ["compute"]
 
 NAME: Final = "vehicles_per_junction"
-METHOD: Final = "1"
+METHOD: Final = "2"
 LEAST_COVERAGE: Final = 0.5
 _KMH: Final = 3.6
 
@@ -34,8 +40,12 @@ _LIMITS: Final = (
         "Seuls les véhicules qui émettent des messages C-ITS sont vus : une part du trafic, pas le tout.",
     ),
     Text(
-        "A vehicle that stays several minutes counts once in each of them: a stop makes it count more.",
-        "Un véhicule présent plusieurs minutes compte une fois dans chacune : un arrêt le fait compter davantage.",
+        "Vehicles in minutes, not different vehicles: one that stays several minutes counts once in each of them.",
+        "Des véhicules par minute, non des véhicules différents : qui reste plusieurs minutes compte dans chacune.",
+    ),
+    Text(
+        "Shown from five different vehicles on: as many as were there at once, or as a day’s pseudonyms tell apart.",
+        "Montré dès cinq véhicules différents : présents à la fois, ou que distinguent les pseudonymes du jour.",
     ),
     Text(
         "An hour without any message may be an hour without equipped vehicles or a silent roadside unit.",
@@ -63,10 +73,11 @@ def compute(inputs: Inputs, question: Question) -> tuple[Outcome, ...]:
     if not hours:
         return (NotAssessed(NAME, "seen", subject, asked, "no_data", _NO_DATA, 0.0),)
     vehicles = sum(hour.vehicles for hour in hours.values())
+    different = _different(inputs, subject.id, hours)
     coverage = len(hours) / len(network)
     period = Period(min(day for day, _ in network), max(day for day, _ in network) + timedelta(days=1))
     if coverage < LEAST_COVERAGE:
-        return (NotAssessed(NAME, "seen", subject, period, "low_coverage", _LOW, coverage, vehicles),)
+        return (NotAssessed(NAME, "seen", subject, period, "low_coverage", _LOW, coverage, different),)
     before = _within(own, baseline) if baseline is not None else {}
     now_per_hour, before_per_hour = vehicles / len(hours), _per_hour(before)
     comparable = before_per_hour is not None and baseline is not None
@@ -79,7 +90,7 @@ def compute(inputs: Inputs, question: Question) -> tuple[Outcome, ...]:
             unit="vehicles",
             period=period,
             coverage=coverage,
-            population=vehicles,
+            population=different,
             quality=Quality.MEASURED,
             formula=_FORMULA,
             factor_set=None,
@@ -94,6 +105,18 @@ def compute(inputs: Inputs, question: Question) -> tuple[Outcome, ...]:
             series=_profile(hours),
         ),
     )
+
+
+def _different(inputs: Inputs, junction: str, hours: Hours) -> int:
+    """How many different vehicles there were at the least; of several days those of one, as pseudonyms last a day."""
+    told = {day for day, _ in hours}
+    heard: dict[date, float] = defaultdict(float)
+    for each in inputs.mobility:
+        if (each.junction, each.kind) == (junction, "passage"):
+            # Groups are of types of station, which have no vehicle in common; with and without advice they have.
+            for day in each.days.keys() & told if each.advice == "none" else ():
+                heard[day] += each.days[day].get("heard", 0.0)
+    return max(*(hour.vehicles_at_least for hour in hours.values()), int(max(heard.values(), default=0.0)))
 
 
 def _within(hours: Hours, period: Period) -> dict[tuple[date, int], TrafficHour]:
@@ -113,12 +136,18 @@ def _figures(hours: Hours, asked: Period) -> dict[str, float]:
 
 
 def _profile(hours: Hours) -> dict[str, dict[str, float]]:
-    """Vehicles and mean speed by hour of the local day."""
+    """Vehicles and mean speed by hour of the local day; without those of few, nor if these are the rest of few."""
     grouped: dict[int, list[TrafficHour]] = defaultdict(list)
     for (_, hour), figures in hours.items():
         grouped[hour].append(figures)
     vehicles, speeds = {}, {}
+    at_least = {hour: max(each.vehicles_at_least for each in its) for hour, its in grouped.items()}
+    hidden = [count for count in at_least.values() if count < THRESHOLDS.vehicles]
+    if hidden and sum(hidden) < THRESHOLDS.vehicles:
+        return {}
     for hour, its in sorted(grouped.items()):
+        if at_least[hour] < THRESHOLDS.vehicles:
+            continue
         vehicles[f"{hour:02d}"] = float(sum(each.vehicles for each in its))
         timed = sum(each.speed_vehicles for each in its)
         if timed:
