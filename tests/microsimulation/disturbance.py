@@ -7,7 +7,7 @@ import math
 import random
 from typing import Final, Literal, NamedTuple
 
-__all__ = ["LEVELS", "Air", "Level", "Receiver"]
+__all__ = ["LEVELS", "Air", "Level", "Receiver", "Sending"]
 
 Sending = Literal["10 Hz", "ETSI", "1 Hz"]
 

@@ -7,7 +7,7 @@ from pycrate_asn1dir import ITS_CAM_2
 
 from tests.cases import ROOT
 from tests.microsimulation.accuracy import Accuracy
-from tests.microsimulation.disturbance import LEVELS
+from tests.microsimulation.disturbance import LEVELS, Sending
 from tests.microsimulation.payloads import Awareness, cam_octets, cam_tree
 from tests.microsimulation.play import Played, Town, play, town
 
@@ -73,6 +73,22 @@ def test_disturbed_as_usual_the_errors_are_within_what_is_stated(usual: Played) 
     assert found.stops_right_seen >= 0.97
     assert found.arrival_wrong <= 0.05
     assert abs(found.green[0] - found.green[1]) <= 0.05
+
+
+@pytest.mark.parametrize(
+    ("sending", "stopped", "idle"),
+    [("1 Hz", (0.2, 0.35, 1.5), (0.25, 0.3, 1.0)), ("ETSI", (0.45, 0.55, 4.2), (0.45, 0.5, 2.8))],
+)
+def test_who_stands_and_says_little_is_seen_to_stand(
+    driven: Town, sending: Sending, stopped: tuple[float, float, float], idle: tuple[float, float, float]
+) -> None:
+    """Once a second at most, a tenth of it lost in a row: stops and seconds as stated, bias, mean error, 95 %."""
+    level = next(each for each in LEVELS if each.sending == sending)
+    found = next(play(driven, [level])).accuracy
+    assert found.crossings > 300
+    for name, (bias, mean, p95) in (("stopped", stopped), ("idle", idle)):
+        _within(found, name, bias=bias, mean=mean, p95=p95)
+    assert found.stops_right_seen >= 0.975
 
 
 def test_who_stopped_at_red_is_not_accused(usual: Played) -> None:
