@@ -97,6 +97,7 @@ class Topics:
             self._run(self._consumer.stop())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        self._loop.close()
 
     def create(self, *names: str, partitions: int = 4) -> None:
         """Topics that note when Kafka appended a record, instead of what its producer says."""

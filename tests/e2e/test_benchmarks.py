@@ -11,7 +11,7 @@ _MESSAGES = 6000
 
 @pytest.mark.servers
 def test_the_benchmark_counts_every_message_of_its_backlog_through_both_halves(tmp_path: Path) -> None:
-    """All of it comes out, costs processor time and memory, and delays are never negative by more than a clock's tick."""
+    """All comes out, costs processor time and memory; a delay is never negative by more than a clock's tick."""
     with bench_site(tmp_path) as (site, topics):
         found = halves(site, topics, None, _MESSAGES, reverse=False)
         (delays,) = latencies(site, topics, None, Pace(200, 6.0), reverse=False).values()

@@ -276,17 +276,21 @@ class InfluxStore:
         if measurement not in BUCKETS:
             raise Unavailable(f"no bucket is named for measurement {measurement!r}")
         bucket = self._buckets[BUCKETS[measurement]]
-        types = await self._field_types(bucket, measurement)
-        names = [name for name in (fields or sorted(types)) if name in types]
-        if not names:
+        types = await self._field_types(bucket, measurement) if fields else None
+        names = [name for name in fields if types is not None and name in types]
+        if fields and not names:
             return []
-        columns = ",".join(identifier(name) for name in names)
+        columns = ",".join(identifier(name) for name in names) or "*"
         text = f"SELECT {columns} FROM {identifier(measurement)}"  # noqa: S608 - escaped
         conditions = [f"{identifier(name)} = {literal(value)}" for name, value in (tags or {}).items()]
         conditions += [f"time >= {nanoseconds(start)}"] if start is not None else []
         conditions += [f"time < {nanoseconds(end)}"] if end is not None else []
         text += f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        rows = [row async for part in self._query(bucket, text + " GROUP BY *") for row in rows_of(part, types)]
+        rows: list[Row] = []
+        async for part in self._query(bucket, text + " GROUP BY *"):
+            # Asked for only now: a series that is new has no rows, and new meters are many at once.
+            types = types or await self._field_types(bucket, measurement)
+            rows += rows_of(part, types)
         return sorted(rows, key=lambda row: row.time_ns)
 
     async def _field_types(self, bucket: str, measurement: str) -> dict[str, str]:
