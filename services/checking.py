@@ -60,6 +60,7 @@ def _files(settings: Settings) -> Iterator[str]:
         "kafka.password_file": settings.kafka.password_file,
         "influxdb.ca_file": settings.influxdb.ca_file,
         "influxdb.token_file": settings.influxdb.token_file,
+        "ingest.intake_token_file": settings.ingest.intake_token_file,
     }
     for name, served in (("ingest", settings.ingest), ("aggregator", settings.aggregator)):
         for key in ("metrics_certificate_file", "metrics_private_key_file", "metrics_token_file"):

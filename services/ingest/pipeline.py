@@ -90,18 +90,31 @@ class Pipeline:
         """Put an event of our own into the log, such as a gap in the flow."""
         await self._store([outgoing(event)])
 
+    async def take(self, messages: Sequence[Message]) -> list[Outcome]:
+        """Messages that came another way than from the source: returns when the event log has what they became.
+
+        They are in the ledger as all others. Who waits may give up; what was begun is stored all the same.
+        """
+        deliveries = [Delivery(message, 0, number, None) for number, message in enumerate(messages)]
+        batch, outcomes = await self._normalise(deliveries)
+        if batch:
+            await self._store(batch)
+            if self._ledger is not None:
+                self._ledger.stored(batch)
+        return outcomes
+
     async def _take(self, group: asyncio.TaskGroup) -> None:
         await self._room.acquire()
         async for deliveries in self._source.batches(self._settings.batch, self._settings.linger_s):
             self._window.received(deliveries, time.monotonic())
-            batch = await self._normalise(deliveries)
+            batch, _ = await self._normalise(deliveries)
             task = group.create_task(self._produce(deliveries, batch), name="ingest-produce")
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
             # Taken before the next batch is, so that batches grow while the event log is slow.
             await self._room.acquire()
 
-    async def _normalise(self, deliveries: Sequence[Delivery]) -> list[Outgoing]:
+    async def _normalise(self, deliveries: Sequence[Delivery]) -> tuple[list[Outgoing], list[Outcome]]:
         outcomes: list[Outcome] = []
         batch: list[Outgoing] = []
         spent_s = 0.0
@@ -115,7 +128,7 @@ class Pipeline:
         self._telemetry.normalised(deliveries, outcomes, spent_s)
         if self._ledger is not None:
             batch += self._ledger.entries(deliveries, outcomes)
-        return batch
+        return batch, outcomes
 
     async def _produce(self, deliveries: Sequence[Delivery], batch: Sequence[Outgoing]) -> None:
         started_s = time.monotonic()

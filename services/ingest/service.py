@@ -6,8 +6,8 @@ session of it asks the event log when it last took messages: if it ever did, tha
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
 from schemas.envelope import Event
@@ -121,7 +121,8 @@ async def run_ingest(  # noqa: PLR0913 - the parts that make the service
         consenting = group.create_task(_follow_consent(standing, telemetry), name="ingest-consent")
         rereading = group.create_task(follow_configuration(standing, source, telemetry, reread), name="ingest-reread")
         remembering = group.create_task(_remember(events, device, ledger.run, last_contact), name="ingest-remember")
-        await pipeline.run(stop)
+        async with _intake(settings, pipeline):
+            await pipeline.run(stop)
         remembering.cancel()
         consenting.cancel()
         rereading.cancel()
@@ -130,6 +131,21 @@ async def run_ingest(  # noqa: PLR0913 - the parts that make the service
                 await events.gaps.join()
         recording.cancel()
         following.cancel()
+
+
+@asynccontextmanager
+async def _intake(settings: Settings, pipeline: Pipeline) -> AsyncIterator[None]:
+    """Evaluations over HTTP, where a port is set for them."""
+    asked = settings.ingest
+    if asked.intake_port is None or asked.intake_token_file is None:
+        yield
+        return
+    from services.ingest.intake import serve_intake  # noqa: PLC0415 - aiohttp, which few sites need
+
+    token = asked.intake_token_file.read_bytes().strip()
+    guard = guard_of(asked)
+    async with serve_intake(pipeline.take, token, asked.intake_port, asked.intake_host, guard=guard):
+        yield
 
 
 def _watch(telemetry: IngestTelemetry, source: MqttSource, pipeline: Pipeline, unhealthy_after_s: float) -> None:

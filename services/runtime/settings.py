@@ -206,6 +206,21 @@ class IngestSettings(ServedSettings):
     unhealthy_after_s: Seconds = Field(default=60.0, description="Health turns red when nothing could be acknowledged.")
     metrics_host: str = Field(default="127.0.0.1", description="Address of /metrics; 0.0.0.0 inside a container.")
     metrics_port: Port = Field(default=9101, description="Port of /metrics, /healthz and /readyz; 0 takes a free one.")
+    intake_port: Port | None = Field(
+        default=None,
+        description="Port for CloudEvents of the panel over HTTP; without it nothing listens. 0: a free one.",
+    )
+    intake_host: str = Field(default="127.0.0.1", description="Address of it; TLS by metrics_certificate_file.")
+    intake_token_file: Path | None = Field(
+        default=None, description="File with the token that senders bring as `Authorization: Bearer`."
+    )
+
+    @model_validator(mode="after")
+    def _guarded(self) -> Self:
+        if self.intake_port is not None and self.intake_token_file is None:
+            message = "intake_port needs intake_token_file: nobody may send evaluations without a token"
+            raise ValueError(message)
+        return self
 
 
 class AggregatorSettings(ServedSettings):
