@@ -91,10 +91,7 @@ class Pipeline:
         await self._store([outgoing(event)])
 
     async def take(self, messages: Sequence[Message]) -> list[Outcome]:
-        """Messages that came another way than from the source: returns when the event log has what they became.
-
-        They are in the ledger as all others. Who waits may give up; what was begun is stored all the same.
-        """
+        """Messages that came another way than from the source, in the ledger too; returns when the log has them."""
         deliveries = [Delivery(message, 0, number, None) for number, message in enumerate(messages)]
         batch, outcomes = await self._normalise(deliveries)
         if batch:

@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from services.runtime.served import IntakeSettings, Port, ServedSettings
+
 __all__ = [
     "AggregatorSettings",
     "ConfigurationProblem",
@@ -53,7 +55,6 @@ def _zone(name: str) -> str:
 
 
 ZoneName = Annotated[str, AfterValidator(_zone)]
-Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
@@ -161,26 +162,7 @@ class EmbeddedSettings(_Section):
     )
 
 
-class ServedSettings(_Section):
-    """How /metrics, /healthz and /readyz are served."""
-
-    metrics_certificate_file: Path | None = Field(
-        default=None, description="Certificate of the service: with it and its key, HTTPS alone."
-    )
-    metrics_private_key_file: Path | None = Field(default=None, description="The key that belongs to it.")
-    metrics_token_file: Path | None = Field(
-        default=None, description="File with a token: /metrics wants it as `Authorization: Bearer`; health does not."
-    )
-
-    @model_validator(mode="after")
-    def _pair(self) -> Self:
-        if (self.metrics_certificate_file is None) != (self.metrics_private_key_file is None):
-            message = "metrics_certificate_file and metrics_private_key_file belong together: give both or none"
-            raise ValueError(message)
-        return self
-
-
-class IngestSettings(ServedSettings):
+class IngestSettings(IntakeSettings):
     """The acknowledgement engine: batch and linger are checked against the window of the broker."""
 
     batch: Annotated[int, Field(ge=1, le=10_000)] = Field(default=512, description="Messages in one batch at most.")
@@ -206,21 +188,6 @@ class IngestSettings(ServedSettings):
     unhealthy_after_s: Seconds = Field(default=60.0, description="Health turns red when nothing could be acknowledged.")
     metrics_host: str = Field(default="127.0.0.1", description="Address of /metrics; 0.0.0.0 inside a container.")
     metrics_port: Port = Field(default=9101, description="Port of /metrics, /healthz and /readyz; 0 takes a free one.")
-    intake_port: Port | None = Field(
-        default=None,
-        description="Port for CloudEvents of the panel over HTTP; without it nothing listens. 0: a free one.",
-    )
-    intake_host: str = Field(default="127.0.0.1", description="Address of it; TLS by metrics_certificate_file.")
-    intake_token_file: Path | None = Field(
-        default=None, description="File with the token that senders bring as `Authorization: Bearer`."
-    )
-
-    @model_validator(mode="after")
-    def _guarded(self) -> Self:
-        if self.intake_port is not None and self.intake_token_file is None:
-            message = "intake_port needs intake_token_file: nobody may send evaluations without a token"
-            raise ValueError(message)
-        return self
 
 
 class AggregatorSettings(ServedSettings):
