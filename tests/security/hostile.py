@@ -40,7 +40,7 @@ _TOPIC_EVERY: Final = 12
 
 
 def hostile_messages(seed: int) -> Iterator[Message]:
-    """Messages for ever, the same for the same seed; about one in 5,000 is a bomb."""
+    """Messages for ever, the same for the same seed; each 5,000th is a bomb, in turn."""
     chance = random.Random(seed)  # noqa: S311 - examples, no secrets
     golden = [(case.message.topic, case.message.payload, case.message.received_at) for case in find_cases()]
     number = 0
@@ -48,7 +48,7 @@ def hostile_messages(seed: int) -> Iterator[Message]:
         number += 1
         topic, payload, received_at = chance.choice(golden)
         if number % _BOMB_EVERY == 0:
-            yield Message(topic, chance.choice(BOMBS), received_at)
+            yield Message(topic, BOMBS[number // _BOMB_EVERY % len(BOMBS)], received_at)
             continue
         changed = bytearray(payload)
         for _ in range(chance.randrange(4)):
