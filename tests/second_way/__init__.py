@@ -1,0 +1,1 @@
+"""A second implementation of the main indicators: slow, obvious, from the raw records of the event log."""
