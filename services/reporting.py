@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
-from services.aggregator.junction_days import read_exposed, read_junction_days, read_warned
+from services.aggregator.junction_days import read_exposed, read_hazards, read_junction_days, read_warned
 from services.aggregator.kpis.app_evaluation.versions import applications
 from services.aggregator.kpis.disclosure import PUBLIC, publishable
 from services.aggregator.kpis.factors import parse_factors
@@ -316,7 +316,8 @@ async def _with_mobility(store: Store, zone: ZoneInfo, inputs: Inputs, period: P
         inputs,
         mobility=await read_junction_days(store, zone, periods),
         warned=await read_warned(store, zone, [period]),
-        exposed=await read_exposed(store, zone, [period]),
+        exposed=await read_exposed(store, zone, periods),
+        hazards=await read_hazards(store, zone, periods),
     )
 
 

@@ -261,5 +261,6 @@ def _hazards(day: date, number: int, chance: random.Random) -> list[Point]:
     tags = (("cause", cause), ("zone", PLACES[0][0]))
     return [
         Point("hazard", (("cause", cause),), tuple(sorted(fields.items())), _ns(day, 40_000)),
+        Point("junction_hazard", tags, tuple(sorted(fields.items())), _ns(day, 40_000)),
         Point("hazard_exposure", tags, tuple(sorted(near.items())), _ns(day, 40_020)),
     ]

@@ -18,6 +18,7 @@ from services.aggregator.kpis.inputs import (
     DayValue,
     Evaluation,
     ExposedDay,
+    HazardDay,
     Home,
     Inputs,
     JunctionDays,
@@ -79,6 +80,11 @@ def _read(folder: Path) -> KpiCase:
             exposed=tuple(
                 ExposedDay(each["junction"], day, {name: float(value) for name, value in each["sums"].items()})
                 for each in described.get("exposed", ())
+                for day in _days(each)
+            ),
+            hazards=tuple(
+                HazardDay(each["junction"], day, {name: float(value) for name, value in each["sums"].items()})
+                for each in described.get("hazards", ())
                 for day in _days(each)
             ),
             plan=parse_plan(described.get("plan", "")) if "plan" in described else Plan(),

@@ -9,17 +9,18 @@ from datetime import UTC, date, datetime
 from typing import Final, Literal, get_args
 from zoneinfo import ZoneInfo
 
-from services.aggregator.kpis.inputs import ExposedDay, JunctionDays, Warned
+from services.aggregator.kpis.inputs import ExposedDay, HazardDay, JunctionDays, Warned
 from services.aggregator.kpis.results import Period
 from services.aggregator.mobility.hours import COLUMNS
 from services.aggregator.ports import Row, Store
 
-__all__ = ["read_exposed", "read_junction_days", "read_warned"]
+__all__ = ["read_exposed", "read_hazards", "read_junction_days", "read_warned"]
 
 Kind = Literal["passage", "priority", "signal"]
 EXPOSED: Final = tuple(
     f"{who}_{what}" for who in ("aware", "unaware") for what in ("vehicles", "far", "near", "far_mps", "near_mps")
 )
+HAZARDS: Final = ("hazards", "duration_s", "duration_squares", "dissemination_s", "dissemination_squares")
 _ALWAYS: Final = ("at_once", "heard", "minutes_heard")
 _KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
@@ -77,6 +78,26 @@ async def read_exposed(store: Store, zone: ZoneInfo, periods: Sequence[Period]) 
             for name in EXPOSED:
                 sums[name] += float(row.fields.get(name, 0.0))
     return tuple(ExposedDay(junction, day, its) for (junction, day), its in sorted(days.items()))
+
+
+async def read_hazards(store: Store, zone: ZoneInfo, periods: Sequence[Period]) -> tuple[HazardDay, ...]:
+    """Hazards in reach of each junction, by the local day of detection.
+
+    Raises:
+        Unavailable: the store does not answer now.
+    """
+    fields = ("hazards", "duration_s", "dissemination_s")
+    days: dict[tuple[str, date], dict[str, float]] = defaultdict(lambda: dict.fromkeys(HAZARDS, 0.0))
+    for start, end in _spans(periods, zone):
+        for row in await store.select("junction_hazard", fields=fields, start=start, end=end):
+            if row.fields.get("hazards") == 1:
+                sums = days[row.tags["zone"], _day(row, zone)]
+                sums["hazards"] += 1
+                for name in ("duration", "dissemination"):
+                    lasts_s = float(row.fields.get(f"{name}_s", 0.0))
+                    sums[f"{name}_s"] += lasts_s
+                    sums[f"{name}_squares"] += lasts_s**2
+    return tuple(HazardDay(junction, day, its) for (junction, day), its in sorted(days.items()))
 
 
 def _day(row: Row, zone: ZoneInfo) -> date:

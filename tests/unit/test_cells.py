@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from services.aggregator.kpis.cells import shown_days, split_days, told_days
 from services.aggregator.kpis.disclosure import publishable
-from services.aggregator.kpis.inputs import ExposedDay, Inputs, JunctionDays, Question
+from services.aggregator.kpis.inputs import ExposedDay, HazardDay, Inputs, JunctionDays, Question
 from services.aggregator.kpis.junction_passages import KPI as PASSAGES
 from services.aggregator.kpis.measures import junctions_of
 from services.aggregator.kpis.plan import parse_plan
 from services.aggregator.kpis.results import Period, Result, Subject
+from services.aggregator.kpis.service_before_after import KPI as BEFORE_AFTER
 from services.aggregator.kpis.service_with_without import KPI as WITH_WITHOUT
 from tests.kpi_cases import FACTORS
 
@@ -156,6 +157,57 @@ def exposed(values: Iterable[int]) -> tuple[ExposedDay, ...]:
         ExposedDay("33:1", FIRST + timedelta(days=number), zeros | {"aware_vehicles": float(value)})
         for number, value in enumerate(values)
     )
+
+
+HAZARD_PLAN = parse_plan(
+    'edition = "1"\n'
+    '[[corridors]]\nid = "a"\nname = "A"\njunctions = ["33:1", "33:2"]\n'
+    '[[periods]]\nservice = "off"\nfirst = 2026-03-02\nlast = 2026-03-03\nsource = "x"\n'
+    '[[periods]]\nservice = "on"\nfirst = 2026-03-04\nlast = 2026-03-05\nsource = "x"\n'
+)
+passers = st.dictionaries(
+    st.tuples(st.sampled_from(NAMES[:3]), st.integers(0, 3)),
+    st.tuples(st.integers(0, 8), st.integers(0, 8), st.integers(0, 7)),
+    min_size=1,
+)
+
+
+def near_hazards(truth: dict[tuple[str, int], tuple[int, int, int]]) -> Inputs:
+    """Warned and unwarned vehicles and hazards of each junction and day."""
+    bands = {f"{who}_{band}": 10.0 for who in ("aware", "unaware") for band in ("far", "near", "far_mps", "near_mps")}
+    heard = {FIRST + timedelta(days=each): {"messages": 1.0} for each in range(4)}
+    return Inputs(
+        FACTORS,
+        mobility=tuple(JunctionDays(name, "signal", "all", "none", heard) for name in NAMES[:3]),
+        exposed=tuple(
+            ExposedDay(name, FIRST + timedelta(days=day), bands | {"aware_vehicles": a, "unaware_vehicles": u})
+            for (name, day), (a, u, _) in truth.items()
+        ),
+        hazards=tuple(
+            HazardDay(name, FIRST + timedelta(days=day), {"hazards": float(count)})
+            for (name, day), (_, _, count) in truth.items()
+        ),
+        plan=HAZARD_PLAN,
+    )
+
+
+@given(truth=passers)
+@settings(max_examples=80, deadline=None)
+def test_no_comparison_of_hazards_is_of_a_few(truth: dict[tuple[str, int], tuple[int, int, int]]) -> None:
+    """Each group that is told, and what a whole leaves when a part is taken from it, is nobody, or five or more."""
+    inputs, period = near_hazards(truth), Period(FIRST, FIRST + timedelta(days=5))
+    told: dict[tuple[str, str, str], float] = {}
+    for subject in (SUBJECTS[0], SUBJECTS[1], *SUBJECTS[3:6]):
+        for kpi in (BEFORE_AFTER, WITH_WITHOUT):
+            for outcome in kpi.compute(inputs, Question(subject, period, None)):
+                if isinstance(outcome, Result):
+                    for side in ("counted_without", "counted_with"):
+                        told[outcome.variant, side, subject.id] = outcome.figures[side]
+    for (variant, side, subject_id), count in told.items():
+        assert count == 0 or count >= LEAST
+        for part in NAMES[:2] if subject_id == "a" else (*NAMES[:3], "a") if subject_id == "compass4d" else ():
+            rest = count - told.get((variant, side, part), 0.0)
+            assert rest <= 0 or rest >= LEAST
 
 
 def test_a_corridor_is_its_junctions_in_their_order() -> None:

@@ -120,6 +120,33 @@ def test_with_and_without_compare_the_days_with_the_service(town: CompassTown, t
     assert entry["interval"]["high"] < 0
 
 
+def test_hazards_are_compared_before_and_after(town: CompassTown, told: Told) -> None:
+    """From the store to the report: one hazard a day before and after, eight vehicles warned; nothing changed."""
+    found = entries(told, "service_before_after")
+    for subject in ("33:1001", "compass4d"):
+        duration = found["duration", subject]
+        minutes = [10 + number % 7 for number in range(town.days)]
+        half = town.days // 2
+        assert duration["comparison"]["baseline_amount"] == pytest.approx(60 * fmean(minutes[:half]))
+        assert duration["comparison"]["reported_amount"] == pytest.approx(60 * fmean(minutes[half:]))
+        for variant in ("duration", "dissemination", "speed_response", "speed_unwarned"):
+            entry = found[variant, subject]
+            assert entry["interval"]["low"] <= entry["value"] <= entry["interval"]["high"]
+        assert found["speed_response", subject]["comparison"]["reported_amount"] == pytest.approx(-3.0, abs=0.4)
+    exposure = found["exposure", "33:1001"]["comparison"]
+    assert exposure["baseline_amount"] == exposure["reported_amount"] == 8
+    assert ("duration", "33:1002") not in found
+
+
+def test_warned_drivers_are_compared_with_unwarned_ones(told: Told) -> None:
+    """Three metres a second slower against half a one: the difference is clear, and the page says it in words."""
+    for subject in ("33:1001", "compass4d"):
+        entry = entries(told, "service_with_without")["warned_response", subject]
+        assert entry["value"] == pytest.approx(-2.5, abs=0.4)
+        assert entry["interval"]["high"] < 0
+    assert "alertés moins non alertés" in told["html"].read_text("utf-8")
+
+
 def test_a_quiet_junction_is_told_nowhere(told: Told) -> None:
     """Three vehicles a day: no figure, the reason is said, and its passages are in no sum."""
     for kpi in ("junction_passages", "service_before_after", "service_with_without"):

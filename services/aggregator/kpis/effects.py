@@ -6,7 +6,16 @@ from datetime import date
 from typing import Final
 
 from services.aggregator.kpis.cells import Day
-from services.aggregator.kpis.measures import METHOD, Measure, counted, missing, sample_of
+from services.aggregator.kpis.measures import (
+    LEAST_COVERAGE,
+    METHOD,
+    Measure,
+    counted,
+    known_share,
+    missing,
+    rarely_known,
+    sample_of,
+)
 from services.aggregator.kpis.results import (
     Amount,
     Interval,
@@ -60,6 +69,18 @@ def compare(kpi: str, measure: Measure, groups: Groups, subject: Subject) -> Res
             "The measure is known of one of both groups only.", "La mesure n’est connue que d’un des deux groupes."
         )
         return missing(kpi, measure, subject, groups.periods[1], "not_comparable", text, groups.coverage)
+    shares = known_share(measure, groups.without), known_share(measure, groups.having)
+    least = min((each for each in shares if each is not None), default=1.0)
+    if least < LEAST_COVERAGE:  # the rule of a single mean holds for each of both
+        text = rarely_known(measure, least)
+        return missing(kpi, measure, subject, groups.periods[1], "low_coverage", text, groups.coverage)
+    return _result(kpi, measure, groups, subject, shares)
+
+
+def _result(
+    kpi: str, measure: Measure, groups: Groups, subject: Subject, shares: tuple[float | None, float | None]
+) -> Result:
+    without, having = sample_of(measure, groups.without), sample_of(measure, groups.having)
     said, scale = difference(having, without, measure.shape), measure.scale
     figures = {
         "days_without": float(len(without.days)),
@@ -67,6 +88,11 @@ def compare(kpi: str, measure: Measure, groups: Groups, subject: Subject) -> Res
         "counted_without": float(counted(measure, groups.without)),
         "counted_with": float(counted(measure, groups.having)),
         "junctions": float(len(groups.having)),
+    }
+    figures |= {
+        f"known_percent_{which}": 100 * share
+        for which, share in zip(("without", "with"), shares, strict=True)
+        if share is not None
     }
     ratio = rate_ratio(having, without) if measure.shape == "rate" else None
     if ratio is not None and ratio.low is not None and ratio.high is not None:
@@ -94,8 +120,20 @@ def compare(kpi: str, measure: Measure, groups: Groups, subject: Subject) -> Res
         factor_set=None,
         fingerprint=_fingerprint(measure, subject, groups),
         method_version=f"{kpi}/{METHOD}",
-        limits=(*groups.limits, *measure.limits),
+        limits=(*groups.limits, *measure.limits, *_known_of(shares)),
         figures=figures,
+    )
+
+
+def _known_of(shares: tuple[float | None, float | None]) -> tuple[Text, ...]:
+    if shares[0] is None or shares[1] is None:
+        return ()
+    without, having = int(100 * shares[0] + 1e-9), int(100 * shares[1] + 1e-9)  # rounded down, as for a single mean
+    return (
+        Text(
+            f"Known of {having} % of the passages with the service and {without} % of those without it.",
+            f"Connu pour {having} % des passages avec le service et {without} % de ceux sans.",
+        ),
     )
 
 

@@ -14,6 +14,7 @@ __all__ = [
     "DayValue",
     "Evaluation",
     "ExposedDay",
+    "HazardDay",
     "Home",
     "Inputs",
     "JunctionDays",
@@ -156,6 +157,18 @@ class ExposedDay(NamedTuple):
     sums: Mapping[str, float]
 
 
+class HazardDay(NamedTuple):
+    """Hazards in reach of a junction that were detected on a local day: sums by name.
+
+    `hazards`, `duration_s`, `dissemination_s`, and the sums of squares of both, `duration_squares` and
+    `dissemination_squares`.
+    """
+
+    junction: str
+    day: date
+    sums: Mapping[str, float]
+
+
 @dataclass(frozen=True, slots=True)
 class Inputs:
     """Everything that was read for a report."""
@@ -171,6 +184,7 @@ class Inputs:
     mobility: tuple[JunctionDays, ...] = ()
     warned: tuple[Warned, ...] = ()
     exposed: tuple[ExposedDay, ...] = ()
+    hazards: tuple[HazardDay, ...] = ()
     plan: Plan = field(default_factory=Plan)
     """When the service was on, which vehicles have it, corridors."""
     facts: Facts = field(default_factory=Facts)

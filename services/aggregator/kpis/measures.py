@@ -18,7 +18,9 @@ __all__ = [
     "counted",
     "days_of",
     "junctions_of",
+    "known_share",
     "missing",
+    "rarely_known",
     "sample_of",
     "within",
 ]
@@ -28,7 +30,7 @@ METHOD: Final = "1"
 
 
 class Measure(NamedTuple):
-    """A measure of passages, requests or signals.
+    """A measure of passages, requests, signals, hazards, or vehicles that passed one, warned or not.
 
     Attributes:
         name: of the variant.
@@ -48,7 +50,7 @@ class Measure(NamedTuple):
     """
 
     name: str
-    kind: Literal["passage", "priority", "signal"]
+    kind: Literal["passage", "priority", "signal", "hazard", "aware", "unaware"]
     unit: str
     scale: float
     shape: Shape
@@ -63,6 +65,14 @@ class Measure(NamedTuple):
     unknown: Text | None = None
 
 
+_COUNTED: Final = {
+    "passage": "passages",
+    "priority": "requests",
+    "signal": "messages",
+    "hazard": "hazards",
+    "aware": "aware_vehicles",
+    "unaware": "unaware_vehicles",
+}
 _FEW: Final = Text(
     "Fewer than five vehicles on each day: the figure would tell about one of them.",
     "Moins de cinq véhicules chaque jour : le chiffre parlerait de l’un d’eux.",
@@ -111,10 +121,10 @@ def assess(kpi: str, measure: Measure, inputs: Inputs, subject: Subject, period:
         told = heard_of and (not days or measure.shape == "rate")
         reason: Reason = "small_group" if told else "no_data"
         return missing(kpi, measure, subject, period, reason, _FEW if told else _NO_DATA)
-    share = _known(measure, days)
+    share = known_share(measure, days)
     coverage = sum(map(len, days)) / (len(names) * len(heard)) * (1.0 if share is None else share)
     if share is not None and share < LEAST_COVERAGE:
-        return missing(kpi, measure, subject, period, "low_coverage", _rarely(measure, share), coverage)
+        return missing(kpi, measure, subject, period, "low_coverage", rarely_known(measure, share), coverage)
     if coverage < LEAST_COVERAGE:
         return missing(kpi, measure, subject, period, "low_coverage", _LOW, coverage)
     return _result(kpi, measure, days, sample, coverage, subject, period)
@@ -131,7 +141,7 @@ def _result(  # noqa: PLR0913, PLR0917 - what a result is made of
 ) -> Result:
     said = estimate(sample, measure.shape)
     scale = measure.scale
-    share = _known(measure, days)
+    share = known_share(measure, days)
     figures = {"days": float(len(sample.days)), "junctions": float(len(days)), measure.above: sample.above}
     interval = None
     if said.low is not None and said.high is not None:
@@ -171,8 +181,8 @@ def within(days: Mapping[date, Day], period: Period) -> dict[date, Day]:
 
 
 def counted(measure: Measure, days: Iterable[Mapping[date, Day]]) -> int:
-    """Passages, requests or messages behind a value."""
-    column = {"passage": "passages", "priority": "requests", "signal": "messages"}[measure.kind]
+    """Passages, requests, messages, hazards or vehicles behind a value."""
+    column = _COUNTED[measure.kind]
     return int(sum(row.get(column, 0.0) for its in days for row in its.values()))
 
 
@@ -189,7 +199,7 @@ def missing(  # noqa: PLR0913, PLR0917 - what there is to say
     return NotAssessed(kpi, measure.name, subject, period, reason, text, coverage)
 
 
-def _known(measure: Measure, days: Sequence[Mapping[date, Day]]) -> float | None:
+def known_share(measure: Measure, days: Sequence[Mapping[date, Day]]) -> float | None:
     """Of what share of the passages that should have it the measure is known; `None` where each has it."""
     if measure.out_of is None or measure.below is None:
         return None
@@ -204,7 +214,8 @@ def _known_of(share: float) -> Text:
     return Text(f"Known of {percent} % of the passages.", f"Connu pour {percent} % des passages.")
 
 
-def _rarely(measure: Measure, share: float) -> Text:
+def rarely_known(measure: Measure, share: float) -> Text:
+    """Why there is no value: it is known of too few of the passages, and of whom it is not."""
     known, least = _known_of(share), int(100 * LEAST_COVERAGE)
     text = Text(
         f"{known.en} Below {least} % there is no figure: it would be that of the others.",

@@ -31,6 +31,7 @@ is not. So a class is made of these two alone (docs/adr/0027).
 
 import tomllib
 from collections.abc import Collection, Iterator
+from collections.abc import Set as AbstractSet
 from datetime import date, timedelta
 from typing import Annotated, Final, Literal, get_args
 
@@ -117,6 +118,12 @@ class Plan(_Entry):
             if period.service == service and period.includes(junction)
             for day in _days(period.first, min(period.last, until - timedelta(days=1)))
         )
+
+    def served(self, junction: str, days: AbstractSet[date], period: Period) -> set[date]:
+        """Of these days those of a period; with the service on, where that is entered of the junction."""
+        asked = {day for day in days if period.start <= day < period.end}
+        entered = any(each.includes(junction) for each in self.periods)
+        return asked & self.days(junction, "on", period.end) if entered else asked
 
     def spans(self, until: date) -> list[Period]:
         """What has to be read for the comparison: each period, cut at a day that is not included."""

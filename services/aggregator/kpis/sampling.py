@@ -5,7 +5,7 @@ are six of them: the ratio estimator over days (Cochran, Sampling Techniques, 19
 stand for themselves, and the method's name says so.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from math import exp, inf, log, sqrt
@@ -13,7 +13,7 @@ from typing import Final, Literal, NamedTuple
 
 from services.aggregator.kpis.intervals import student_95
 
-__all__ = ["LEAST_DAYS", "Difference", "Estimate", "Sample", "Shape", "difference", "estimate", "rate_ratio"]
+__all__ = ["LEAST_DAYS", "Difference", "Estimate", "Sample", "Shape", "changed", "difference", "estimate", "rate_ratio"]
 
 LEAST_DAYS: Final = 6
 _Z_95: Final = 1.96
@@ -99,7 +99,7 @@ def difference(one: Sample, other: Sample, shape: Shape) -> Difference:
     if shape == "share":
         return _newcombe(one, other)
     if len(one.days.keys() & other.days.keys()) >= LEAST_DAYS:
-        paired = _paired(one, other)
+        paired = _paired([one], [other])
         half = student_95(int(paired.freedom)) * sqrt(paired.variance)
         return Difference(value, value - half, value + half, "ratio estimator over the same days, Student's t")
     errors = _error(one, shape), _error(other, shape)
@@ -108,6 +108,24 @@ def difference(one: Sample, other: Sample, shape: Shape) -> Difference:
     variance = errors[0].variance + errors[1].variance
     half = student_95(_satterthwaite(errors[0], errors[1])) * sqrt(variance)
     return Difference(value, value - half, value + half, _named("Welch", errors[0].by_days and errors[1].by_days))
+
+
+def changed(one: tuple[Sample, Sample], other: tuple[Sample, Sample]) -> Difference:
+    """How much further the means of `one` lie apart than those of `other`: (a − b) − (c − d).
+
+    Where all four were seen on the same six days or more, the difference day by day; else Welch's of the two changes,
+    each of them day by day. No interval where a change was seen on fewer than six days.
+    """
+    value = (one[0].value - one[1].value) - (other[0].value - other[1].value)
+    if len(set.intersection(*(set(each.days) for each in (*one, *other)))) >= LEAST_DAYS:
+        error = _paired([one[0], other[1]], [one[1], other[0]])
+        half = student_95(int(error.freedom)) * sqrt(error.variance)
+        return Difference(value, value - half, value + half, "ratio estimator over the same days, Student's t")
+    if any(len(near.days.keys() & far.days.keys()) < LEAST_DAYS for near, far in (one, other)):
+        return Difference(value, None, None, "")
+    errors = [_paired([near], [far]) for near, far in (one, other)]
+    half = student_95(_satterthwaite(*errors)) * sqrt(sum(each.variance for each in errors))
+    return Difference(value, value - half, value + half, _named("Welch", by_days=True))
 
 
 def rate_ratio(one: Sample, other: Sample) -> Estimate | None:
@@ -147,10 +165,12 @@ def _over_days(sample: Sample) -> _Error:
     return _Error(count / (count - 1) * squares / total**2, count - 1, by_days=True)
 
 
-def _paired(one: Sample, other: Sample) -> _Error:
-    """Of the difference of two ratios: each day's deviations from both are taken together."""
-    days = sorted(one.days.keys() | other.days.keys())
-    deviations = [_deviation(one, day) - _deviation(other, day) for day in days]
+def _paired(more: Sequence[Sample], less: Sequence[Sample]) -> _Error:
+    """Of ratios that are added less those that are taken away: each day's deviations from all are taken together."""
+    days = sorted({day for each in (*more, *less) for day in each.days})
+    deviations = [
+        sum(_deviation(each, day) for each in more) - sum(_deviation(each, day) for each in less) for day in days
+    ]
     count = len(days)
     return _Error(count / (count - 1) * sum(each**2 for each in deviations), count - 1, by_days=True)
 

@@ -203,7 +203,7 @@ def _changes(name: str, known: Sequence[Assessed], words: Words, report: Report)
     shown = []
     for each in known:
         base = None if each.comparison is None else each.comparison.baseline_amount
-        if base and each.interval is not None:
+        if base is not None and base > 0 and each.interval is not None:
             low, high = 100 * each.interval.low / base, 100 * each.interval.high / base
             shown.append(Change(words[f"variant_{each.variant}"], 100 * each.value / base, low, high))
     if not shown:

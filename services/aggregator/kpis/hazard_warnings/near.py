@@ -1,10 +1,11 @@
 """Vehicles that passed hazards, and what they did: those warned, and those that passed before anybody was. Pure."""
 
 from collections.abc import Sequence
-from datetime import date
-from typing import Final, NamedTuple
+from typing import Final
 
 from services.aggregator.kpis.disclosure import THRESHOLDS
+from services.aggregator.kpis.hazard_days import band_of
+from services.aggregator.kpis.hazard_measures import RESPONSES, VEHICLE_LIMITS, Response
 from services.aggregator.kpis.inputs import ExposedDay, Inputs, Question
 from services.aggregator.kpis.measures import junctions_of
 from services.aggregator.kpis.results import (
@@ -17,7 +18,7 @@ from services.aggregator.kpis.results import (
     Text,
     fingerprint_of,
 )
-from services.aggregator.kpis.sampling import Sample, difference
+from services.aggregator.kpis.sampling import difference
 
 __all__ = ["exposed_outcomes"]
 
@@ -28,39 +29,9 @@ _FEW: Final = Text(
 _NOBODY: Final = Text(
     "No vehicle passed a hazard while it was announced.", "Aucun véhicule n’est passé près d’un danger annoncé."
 )
-_ENTRIES: Final = Text(
-    "A vehicle that leaves and comes back counts again; days with fewer than five at a junction are in no sum.",
-    "Un véhicule qui repart et revient compte à nouveau ; les jours à moins de cinq n’entrent dans aucune somme.",
-)
 _COUNTED: Final = Text(
     "vehicles that came within the relevance distance, on the way to it, while a warning was out",
     "véhicules entrés dans la distance utile, en approche, pendant qu’une alerte était émise",
-)
-
-
-class _Response(NamedTuple):
-    variant: str
-    who: str
-    formula: Text
-
-
-_RESPONSES: Final = (
-    _Response(
-        "speed_response",
-        "aware",
-        Text(
-            "mean speed over the last 100 m − mean speed from 300 to 200 m before it, while a warning was out",
-            "vitesse moyenne sur les 100 derniers m − vitesse moyenne de 300 à 200 m avant, pendant l’alerte",
-        ),
-    ),
-    _Response(
-        "speed_unwarned",
-        "unaware",
-        Text(
-            "mean speed over the last 100 m − mean speed from 300 to 200 m before it, before anybody was warned",
-            "vitesse moyenne sur les 100 derniers m − vitesse moyenne de 300 à 200 m avant, avant toute alerte",
-        ),
-    ),
 )
 
 
@@ -78,8 +49,8 @@ def exposed_outcomes(
     ]
     if not own and not everywhere:
         return ()
-    near = _Near(kpi, method, (*limits, _ENTRIES), question)
-    return (near.exposure(own), *(near.response(each, own) for each in _RESPONSES))
+    near = _Near(kpi, method, (*limits, *VEHICLE_LIMITS), question)
+    return (near.exposure(own), *(near.response(each, own) for each in RESPONSES))
 
 
 class _Near:
@@ -96,10 +67,11 @@ class _Near:
         vehicles = sum(each.sums["aware_vehicles"] for each in shown)
         return self._result("exposure", "vehicles", vehicles, None, _COUNTED, shown, "aware", own)
 
-    def response(self, of: _Response, own: Sequence[ExposedDay]) -> Outcome:
+    def response(self, of: Response, own: Sequence[ExposedDay]) -> Outcome:
         """What they did with their speed."""
         shown = _shown(own, of.who)
-        near, far = _sample(shown, f"{of.who}_near"), _sample(shown, f"{of.who}_far")
+        days = [(each.day, each.sums) for each in shown]
+        near, far = band_of(days, f"{of.who}_near"), band_of(days, f"{of.who}_far")
         if not near.days or not far.days:
             return self._nothing(of.variant, own, of.who)
         said = difference(near, far, "mean")
@@ -150,11 +122,3 @@ class _Near:
 
 def _shown(own: Sequence[ExposedDay], who: str) -> list[ExposedDay]:
     return [each for each in own if each.sums[f"{who}_vehicles"] >= THRESHOLDS.vehicles]
-
-
-def _sample(days: Sequence[ExposedDay], band: str) -> Sample:
-    sums: dict[date, tuple[float, float]] = {}
-    for each in days:
-        above, below = sums.get(each.day, (0.0, 0.0))
-        sums[each.day] = above + each.sums[f"{band}_mps"], below + each.sums[band]
-    return Sample({day: row for day, row in sums.items() if row[1] > 0})

@@ -1,11 +1,11 @@
 """Days with the service on against days with it off, at the same junctions. Pure."""
 
-from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Final
 
 from services.aggregator.kpis.cells import Day
 from services.aggregator.kpis.effects import Groups, compare, reason_of
+from services.aggregator.kpis.hazard_effects import About, Entered, hazards_before_after
 from services.aggregator.kpis.inputs import Inputs, Question
 from services.aggregator.kpis.measures import Measure, days_of, junctions_of, missing
 from services.aggregator.kpis.results import NotAssessed, Outcome, Period, Text
@@ -31,7 +31,7 @@ _LIMITS: Final = (
 
 
 def compute(inputs: Inputs, question: Question) -> tuple[Outcome, ...]:
-    """A variant for each measure; none for a junction of which no service period is entered.
+    """A variant for each measure, of hazards too; none for a junction of which no service period is entered.
 
     The periods are those of the service file as far as they lie before the end of the report's.
     """
@@ -45,17 +45,18 @@ def compute(inputs: Inputs, question: Question) -> tuple[Outcome, ...]:
         if subject.kind != "programme":
             return ()
         return (NotAssessed(NAME, "delay", subject, question.period, "no_baseline", _NO_PERIODS),)
-    return tuple(_outcome(measure, inputs, question, both) for measure in ALL)
+    hazards = hazards_before_after(NAME, inputs, question, both, About(_periods(both), _LIMITS))
+    return (*(_outcome(measure, inputs, question, both) for measure in ALL), *hazards)
 
 
 def _outcome(
     measure: Measure,
     inputs: Inputs,
     question: Question,
-    entered: Mapping[str, tuple[frozenset[date], frozenset[date]]],
+    entered: Entered,
 ) -> Outcome:
     offs, ons = (frozenset().union(*(days[side] for days in entered.values())) for side in (0, 1))
-    periods = _span(offs), _span(ons)
+    periods = _periods(entered)
     seen: list[tuple[dict[date, Day], dict[date, Day]]] = []
     for name, (off, on) in entered.items():
         known = days_of(measure, inputs, name)
@@ -72,6 +73,11 @@ def _outcome(
     compared = sum(len(off) + len(on) for off, on in seen)
     groups = Groups([off for off, _ in seen], [on for _, on in seen], periods, compared / possible, _LIMITS)
     return compare(NAME, measure, groups, question.subject)
+
+
+def _periods(entered: Entered) -> tuple[Period, Period]:
+    offs, ons = (frozenset().union(*(days[side] for days in entered.values())) for side in (0, 1))
+    return _span(offs), _span(ons)
 
 
 def _span(days: frozenset[date]) -> Period:

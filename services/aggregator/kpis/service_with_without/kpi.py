@@ -6,6 +6,7 @@ from typing import Final
 
 from services.aggregator.kpis.cells import Day, split_days
 from services.aggregator.kpis.effects import Groups, compare, reason_of
+from services.aggregator.kpis.hazard_effects import warned_against_unwarned
 from services.aggregator.kpis.inputs import Inputs, Question
 from services.aggregator.kpis.measures import Measure, junctions_of, missing
 from services.aggregator.kpis.plan import VehicleClass
@@ -32,10 +33,15 @@ Sides = tuple[dict[date, Day], dict[date, Day]]
 
 
 def compute(inputs: Inputs, question: Question) -> tuple[Outcome, ...]:
-    """A variant for each measure of passages.
+    """A variant for each measure of passages, and `warned_response`: warned drivers against unwarned ones.
 
-    Of a junction whose service periods are entered, the days with the service on count.
+    Of a junction whose service periods are entered, the days with the service on count. Who was warned of a hazard is
+    known without any class of vehicles.
     """
+    return (*_passages(inputs, question), *warned_against_unwarned(NAME, inputs, question))
+
+
+def _passages(inputs: Inputs, question: Question) -> tuple[Outcome, ...]:
     subject, period, _ = question
     have, lack = inputs.plan.with_service, inputs.plan.without_service
     if have is None or lack is None:
@@ -68,12 +74,8 @@ def _sides(inputs: Inputs, junction: str, question: Question, lack: VehicleClass
 
 
 def _days(inputs: Inputs, junction: str, question: Question) -> set[date]:
-    """The days of the period; with the service on, where that is entered."""
-    period = question.period
     known = {day for each in inputs.mobility if each.junction == junction for day in each.days}
-    asked = {day for day in known if period.start <= day < period.end}
-    entered = [each for each in inputs.plan.periods if each.includes(junction)]
-    return asked & inputs.plan.days(junction, "on", period.end) if entered else asked
+    return inputs.plan.served(junction, known, question.period)
 
 
 def _classes(lack: VehicleClass, have: VehicleClass) -> Text:
