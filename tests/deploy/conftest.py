@@ -26,20 +26,26 @@ def make_secrets() -> Callable[..., str]:
     return run
 
 
-@pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory, make_secrets: Callable[..., str]) -> Path:
-    """What an operator has after the first command: docker-compose.yml, deploy/ with secrets, two devices."""
-    copy = tmp_path_factory.mktemp("site")
+def _copied(copy: Path, make_secrets: Callable[..., str]) -> Path:
     shutil.copy(ROOT / "docker-compose.yml", copy)
     shutil.copytree(ROOT / "deploy", copy / "deploy", ignore=shutil.ignore_patterns("secrets"))
     make_secrets(copy, "--name", "mqtt.example.org", "--device", "041876000103", "--device", "compteur-cave")
     return copy
 
 
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory, make_secrets: Callable[..., str]) -> Path:
+    """What an operator has after the first command: docker-compose.yml, deploy/ with secrets, two devices."""
+    return _copied(tmp_path_factory.mktemp("site"), make_secrets)
+
+
 @pytest.fixture(scope="package")
-def deployment(site: Path, tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Deployment]":
-    """All that compose starts, but the screens; what a test stops, it starts again."""
+def deployment(tmp_path_factory: pytest.TempPathFactory, make_secrets: Callable[..., str]) -> "Iterator[Deployment]":
+    """All that compose starts, but the screens; what a test stops, it starts again.
+
+    On a site of its own: setting up another InfluxDB writes other tokens into the files.
+    """
     from tests.deploy.whole import deployed  # noqa: PLC0415 - it needs this module
 
-    with deployed(site, tmp_path_factory.mktemp("deployment")) as running:
-        yield running
+    with deployed(_copied(tmp_path_factory.mktemp("whole"), make_secrets), tmp_path_factory.mktemp("deployment")) as it:
+        yield it
