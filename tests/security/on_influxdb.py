@@ -46,7 +46,8 @@ def _asked(  # noqa: PLR0917 - the parts of a request
             content = answer.read()
             return f"{answer.status} {content[:60].decode()}".strip()
     except HTTPError as refusal:
-        return str(refusal.code)
+        with refusal:  # its connection is closed now, and not when somebody collects it
+            return str(refusal.code)
     except URLError as refusal:
         return type(refusal.reason).__name__
 
